@@ -1,0 +1,145 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target: language mode 6 comes from the tools version below.
+let strict: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A library target of the package; `dependencies` are other targets of it unless they are products.
+func library(
+  _ name: String, _ dependencies: [Target.Dependency], _ more: [SwiftSetting] = []
+) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict + more)
+}
+
+/// Lets a property give out a span that borrows its owner; used where unsafe code is fenced in.
+let lifetimes = SwiftSetting.enableExperimentalFeature("Lifetimes")
+
+/// A test target that mirrors a target, or a group of them.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["StrataTestSupport"], resources: resources,
+    swiftSettings: strict)
+}
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "strata",
+  products: [
+    .executable(name: "strata", targets: ["strata"]),
+    .executable(name: "strata-overlay", targets: ["strata-overlay"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+  ],
+  targets: [
+    // C and system libraries
+    .target(name: "CStrata"),
+    .systemLibrary(name: "CFUSE3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+    .systemLibrary(name: "CBZip2", providers: [.apt(["libbz2-dev"])]),
+
+    // Values, system calls, formats
+    library("StrataSystem", ["CStrata"], [lifetimes]),
+    library("StrataModel", []),
+    library("StrataJSON", ["StrataModel"]),
+    library("StrataDigest", ["StrataSystem", "StrataModel", crypto]),
+    library(
+      "StrataCompression", ["StrataSystem", "StrataModel", "CZlib", "CISAL", "CZstd", "CLZMA", "CBZip2"]),
+    library(
+      "StrataArchive",
+      ["StrataSystem", "StrataModel", "StrataJSON", "StrataDigest", "StrataCompression"]),
+    library("StrataPersistence", ["StrataSystem", "StrataModel", "StrataJSON"]),
+
+    // The overlay
+    library("StrataFUSE", ["StrataSystem", "CStrata", "CFUSE3"]),
+    library("StrataOverlay", ["StrataFUSE", "StrataSystem"]),
+
+    // The store
+    library(
+      "StrataDrivers", ["StrataArchive", "StrataPersistence", "StrataSystem", "StrataModel"]),
+    library(
+      "StrataStore",
+      [
+        "StrataDrivers", "StrataArchive", "StrataPersistence", "StrataCompression", "StrataDigest",
+        "StrataJSON", "StrataModel", "StrataSystem",
+      ]),
+    library(
+      "StrataImage",
+      [
+        "StrataStore", "StrataArchive", "StrataCompression", "StrataDigest", "StrataJSON",
+        "StrataModel", "StrataSystem",
+      ]),
+    library(
+      "StrataConfig",
+      [
+        "StrataModel", "StrataSystem", "StrataJSON",
+        .product(name: "TOMLKit", package: "TOMLKit"),
+      ]),
+    library(
+      "StrataCommands",
+      [
+        "StrataImage", "StrataStore", "StrataConfig", "StrataDrivers", "StrataArchive",
+        "StrataCompression", "StrataDigest", "StrataPersistence", "StrataJSON", "StrataModel",
+        "StrataSystem", argumentParser,
+      ]),
+
+    // Executables
+    .executableTarget(name: "strata", dependencies: ["StrataCommands"], swiftSettings: strict),
+    .executableTarget(
+      name: "strata-overlay", dependencies: ["StrataOverlay", "StrataFUSE", "StrataSystem"],
+      swiftSettings: strict + [
+        .unsafeFlags(["-disable-implicit-string-processing-module-import"])
+      ]),
+
+    // Tests
+    library("StrataTestSupport", ["StrataSystem", "StrataModel"]),
+    tests("StrataSystemTests", ["StrataSystem"]),
+    tests("StrataModelTests", ["StrataModel"]),
+    tests("StrataJSONTests", ["StrataJSON", "StrataModel"]),
+    tests("StrataDigestTests", ["StrataDigest", "StrataSystem", "StrataModel"]),
+    tests("StrataCompressionTests", ["StrataCompression", "StrataSystem", "StrataModel"]),
+    tests(
+      "StrataArchiveTests",
+      [
+        "StrataArchive", "StrataCompression", "StrataDigest", "StrataJSON", "StrataModel",
+        "StrataSystem",
+      ]),
+    tests(
+      "StrataPersistenceTests", ["StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem"]),
+    tests("StrataFUSETests", ["StrataFUSE", "StrataSystem"]),
+    tests("StrataOverlayTests", ["StrataOverlay", "StrataFUSE", "StrataSystem"]),
+    tests("StrataConfigTests", ["StrataConfig", "StrataModel", "StrataSystem"]),
+    tests(
+      "StrataStoreTests",
+      [
+        "StrataStore", "StrataDrivers", "StrataArchive", "StrataPersistence", "StrataCompression",
+        "StrataDigest", "StrataJSON", "StrataModel", "StrataSystem",
+      ]),
+    tests(
+      "StrataImageTests",
+      [
+        "StrataImage", "StrataStore", "StrataDrivers", "StrataArchive", "StrataCompression",
+        "StrataDigest", "StrataJSON", "StrataModel", "StrataSystem",
+      ]),
+    tests(
+      "StrataCommandsTests",
+      ["StrataCommands", "StrataConfig", "StrataStore", "StrataModel", "StrataSystem"]),
+    tests("ArchitectureTests", ["StrataSystem"]),
+    tests("InteropTests", ["StrataSystem", "StrataModel"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
