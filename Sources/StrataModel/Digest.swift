@@ -21,6 +21,7 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
   public enum ParseError: Error, Sendable, CustomStringConvertible {
     case format, unsupportedAlgorithm, length
 
+    /// The text that Go prints.
     public var description: String {
       switch self {
       case .format: "invalid checksum digest format"

@@ -63,6 +63,7 @@ public struct Timestamp: Hashable, Sendable, CustomStringConvertible {
     (left.seconds, left.nanoseconds) == (right.seconds, right.nanoseconds)
   }
 
+  /// Equal times hash alike, whatever their zone.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(seconds)
     hasher.combine(nanoseconds)

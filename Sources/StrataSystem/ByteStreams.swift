@@ -101,8 +101,9 @@ extension RawSpan {
   }
 }
 
-/// A reusable block of memory with a count of the bytes that are filled. Not thread-safe: one stage
-/// of a pipeline owns it at a time.
+/// A reusable block of memory with a count of the bytes that are filled.
+///
+/// Not thread-safe: one stage of a pipeline owns it at a time.
 @safe
 public final class ByteBuffer {
   private let memory: UnsafeMutableRawBufferPointer
@@ -177,6 +178,7 @@ public final class FileSource: ByteSource {
     }
   }
 
+  /// The next bytes; see `ByteSource`.
   public func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
     do throws(Errno) {
       return try file.view.read(into: &span)
@@ -200,6 +202,7 @@ public final class FileSink: ByteSink {
   /// The file, to sync or stat it.
   package var view: FileDescriptor { file.view }
 
+  /// Takes all the bytes; see `ByteSink`.
   public func write(_ bytes: RawSpan) throws(StreamError) {
     do throws(Errno) {
       try file.view.writeAll(bytes)
@@ -219,6 +222,7 @@ public final class ArraySource: ByteSource {
     self.bytes = bytes
   }
 
+  /// The next bytes; see `ByteSource`.
   public func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
     let count = min(span.byteCount, bytes.count - position)
     let from = position
@@ -241,6 +245,7 @@ public final class ArraySink: ByteSink {
   /// An empty sink.
   public init() {}
 
+  /// Takes all the bytes; see `ByteSink`.
   public func write(_ new: RawSpan) throws(StreamError) {
     unsafe new.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
   }

@@ -1,7 +1,9 @@
 import Glibc
 
 extension FileTime {
-  /// The wall clock now, in UTC. C: `clock_gettime(CLOCK_REALTIME)`.
+  /// The wall clock now, in UTC.
+  ///
+  /// C: `clock_gettime(CLOCK_REALTIME)`.
   package static var now: FileTime {
     var time = timespec()
     unsafe clock_gettime(CLOCK_REALTIME, &time)
@@ -9,7 +11,9 @@ extension FileTime {
   }
 }
 
-/// Nanoseconds of a clock that never jumps. C: `clock_gettime(CLOCK_MONOTONIC)`.
+/// Nanoseconds of a clock that never jumps.
+///
+/// C: `clock_gettime(CLOCK_MONOTONIC)`.
 package func monotonicNanoseconds() -> UInt64 {
   var time = timespec()
   unsafe clock_gettime(CLOCK_MONOTONIC, &time)

@@ -4,7 +4,9 @@ import Glibc
 extension FileDescriptor {
   /// Copies the first `length` bytes of this file into `destination` from its start and sets that
   /// one's size: by reflink if the file system can, else by copy_file_range, else by reading and
-  /// writing; holes stay holes. `isCancelled` is asked about once a MiB and ends it with EINTR.
+  /// writing; holes stay holes.
+  ///
+  /// `isCancelled` is asked about once a MiB and ends it with EINTR.
   package func copyContents(
     to destination: FileDescriptor, length: Int64, isCancelled: () -> Bool = { false }
   ) throws(Errno) {
@@ -16,9 +18,9 @@ extension FileDescriptor {
       let dataStart: Int64
       do throws(Errno) {
         dataStart = try seek(position, whence: 3)
-      } catch where error == .noSuchDeviceOrAddress {
+      } catch  where error == .noSuchDeviceOrAddress {
         break  // only a hole is left
-      } catch where error == .invalidArgument {
+      } catch  where error == .invalidArgument {
         try copyRange(position..<end, to: destination, isCancelled)
         break
       }

@@ -2,7 +2,9 @@ import CStrata
 import Glibc
 
 extension FileDescriptor {
-  /// C: `mkdirat`. The umask applies.
+  /// C: `mkdirat`.
+  ///
+  /// The umask applies.
   package func makeDirectory(_ path: RawPath, mode: UInt32) throws(Errno) {
     try unsafe path.withCString { name throws(Errno) in
       try check { unsafe cstrata_mkdirat(rawValue, name, mode) }
@@ -18,7 +20,9 @@ extension FileDescriptor {
     }
   }
 
-  /// A symbolic link `path` that holds `target`. C: `symlinkat`.
+  /// A symbolic link `path` that holds `target`.
+  ///
+  /// C: `symlinkat`.
   package func makeSymlink(_ path: RawPath, to target: RawPath) throws(Errno) {
     try unsafe path.withCString { name throws(Errno) in
       try unsafe target.withCString { text throws(Errno) in
@@ -27,7 +31,9 @@ extension FileDescriptor {
     }
   }
 
-  /// A second name for the file `path` of this directory; links are not followed. C: `linkat`.
+  /// A second name for the file `path` of this directory; links are not followed.
+  ///
+  /// C: `linkat`.
   package func link(_ path: RawPath, to directory: FileDescriptor, _ newPath: RawPath)
     throws(Errno)
   {
@@ -38,13 +44,15 @@ extension FileDescriptor {
     }
   }
 
-  /// A name for this open file, for one that O_TMPFILE made. C: `linkat(AT_EMPTY_PATH)`, or through
-  /// procfs where that is refused for want of CAP_DAC_READ_SEARCH.
+  /// A name for this open file, for one that O_TMPFILE made.
+  ///
+  /// C: `linkat(AT_EMPTY_PATH)`, or through procfs where that is refused for want of
+  /// CAP_DAC_READ_SEARCH.
   package func linkSelf(to directory: FileDescriptor, _ newPath: RawPath) throws(Errno) {
     try unsafe newPath.withCString { new throws(Errno) in
       do throws(Errno) {
         try check { unsafe cstrata_linkat(rawValue, "", directory.rawValue, new, 0x1000) }
-      } catch where error == .noSuchFileOrDirectory {
+      } catch  where error == .noSuchFileOrDirectory {
         try unsafe procPath.withCString { old throws(Errno) in
           try check { unsafe cstrata_linkat(AT_FDCWD, old, directory.rawValue, new, 0x400) }
         }
@@ -52,7 +60,9 @@ extension FileDescriptor {
     }
   }
 
-  /// C: `readlinkat`. An empty path reads an O_PATH descriptor of a link.
+  /// C: `readlinkat`.
+  ///
+  /// An empty path reads an O_PATH descriptor of a link.
   package func readLink(_ path: RawPath) throws(Errno) -> RawPath {
     try unsafe path.withCString { name throws(Errno) -> RawPath in
       var size = 256
@@ -70,14 +80,18 @@ extension FileDescriptor {
     }
   }
 
-  /// Removes a name that is no directory. C: `unlinkat`.
+  /// Removes a name that is no directory.
+  ///
+  /// C: `unlinkat`.
   package func unlink(_ path: RawPath) throws(Errno) {
     try unsafe path.withCString { name throws(Errno) in
       try check { unsafe cstrata_unlinkat(rawValue, name, 0) }
     }
   }
 
-  /// Removes an empty directory. C: `unlinkat(AT_REMOVEDIR)`.
+  /// Removes an empty directory.
+  ///
+  /// C: `unlinkat(AT_REMOVEDIR)`.
   package func removeDirectory(_ path: RawPath) throws(Errno) {
     try unsafe path.withCString { name throws(Errno) in
       try check { unsafe cstrata_unlinkat(rawValue, name, 0x200) }

@@ -2,27 +2,34 @@ import CStrata
 import Glibc
 
 extension FileDescriptor {
-  /// Reads up to the span's length; 0 is the end of the file. C: `read`.
+  /// Reads up to the span's length; 0 is the end of the file.
+  ///
+  /// C: `read`.
   package func read(into span: inout MutableRawSpan) throws(Errno) -> Int {
     try unsafe span.withUnsafeMutableBytes { memory throws(Errno) -> Int in
       try checked { unsafe cstrata_read(rawValue, memory.baseAddress, memory.count) }
     }
   }
 
-  /// Reads at an offset; fewer bytes than asked for only at the end. C: `pread`.
+  /// Reads at an offset; fewer bytes than asked for only at the end.
+  ///
+  /// C: `pread`.
   package func read(into span: inout MutableRawSpan, at offset: Int64) throws(Errno) -> Int {
     try unsafe span.withUnsafeMutableBytes { memory throws(Errno) -> Int in
       try checked { unsafe cstrata_pread(rawValue, memory.baseAddress, memory.count, offset) }
     }
   }
 
-  /// Writes all bytes, in as many calls as it takes. C: `write`.
+  /// Writes all bytes, in as many calls as it takes.
+  ///
+  /// C: `write`.
   package func writeAll(_ bytes: RawSpan) throws(Errno) {
     try unsafe bytes.withUnsafeBytes { memory throws(Errno) in
       var done = 0
       while done < memory.count {
         done += try checked {
-          unsafe cstrata_write(rawValue, memory.baseAddress.map { unsafe $0 + done }, memory.count - done)
+          unsafe cstrata_write(
+            rawValue, memory.baseAddress.map { unsafe $0 + done }, memory.count - done)
         }
       }
     }
@@ -33,7 +40,9 @@ extension FileDescriptor {
     try writeAll(bytes.rawSpan)
   }
 
-  /// Writes all bytes at an offset. C: `pwrite`.
+  /// Writes all bytes at an offset.
+  ///
+  /// C: `pwrite`.
   package func writeAll(_ bytes: RawSpan, at offset: Int64) throws(Errno) {
     try unsafe bytes.withUnsafeBytes { memory throws(Errno) in
       var done = 0
@@ -47,7 +56,9 @@ extension FileDescriptor {
     }
   }
 
-  /// Everything from here to the end. `limit` bounds it: a longer file throws EFBIG.
+  /// Everything from here to the end.
+  ///
+  /// `limit` bounds it: a longer file throws EFBIG.
   package func readToEnd(limit: Int = Int.max) throws(Errno) -> [UInt8] {
     let expected = (try? status())?.size ?? 0
     var result: [UInt8] = []

@@ -12,6 +12,7 @@ package struct DirectoryEntry: Sendable {
 
 extension FileDescriptor {
   /// Calls `body` for each entry but `.` and `..`, in the file system's order, from the start.
+  ///
   /// The descriptor must be open for reading; its position moves. C: `getdents64`.
   package func forEachEntry<Failure: Error>(
     _ body: (DirectoryEntry) throws(Failure) -> Void, onError: (Errno) -> Failure
@@ -53,7 +54,8 @@ extension FileDescriptor {
   package func entries() throws(Errno) -> [DirectoryEntry] {
     let directory = try open(".", [.readOnly, .directory])
     var result: [DirectoryEntry] = []
-    try directory.view.forEachEntry({ (entry: DirectoryEntry) throws(Errno) in result.append(entry) }) {
+    try directory.view.forEachEntry({ (entry: DirectoryEntry) throws(Errno) in result.append(entry)
+    }) {
       $0
     }
     return result

@@ -1,7 +1,9 @@
 import CStrata
 import Glibc
 
-/// A descriptor that closes when it goes out of scope. Every descriptor is close-on-exec.
+/// A descriptor that closes when it goes out of scope.
+///
+/// Every descriptor is close-on-exec.
 public struct FileDescriptorOwner: ~Copyable, Sendable {
   /// The kernel's number.
   package let rawValue: Int32
@@ -48,8 +50,9 @@ public final class SharedDescriptor: Sendable {
   package var view: FileDescriptor { owner.view }
 }
 
-/// A borrowed descriptor number: whoever made it keeps the owner alive. Calls are extensions of it,
-/// one file for each family; all throw the kernel's `Errno`.
+/// A borrowed descriptor number: whoever made it keeps the owner alive.
+///
+/// Calls are extensions of it, one file for each family; all throw the kernel's `Errno`.
 public struct FileDescriptor: Hashable, Sendable {
   package let rawValue: Int32
 
@@ -63,7 +66,9 @@ public struct FileDescriptor: Hashable, Sendable {
   package static let standardOutput = FileDescriptor(rawValue: 1)
   package static let standardError = FileDescriptor(rawValue: 2)
 
-  /// A second descriptor of the same open file, close-on-exec. C: `fcntl(F_DUPFD_CLOEXEC)`.
+  /// A second descriptor of the same open file, close-on-exec.
+  ///
+  /// C: `fcntl(F_DUPFD_CLOEXEC)`.
   package func duplicate() throws(Errno) -> FileDescriptorOwner {
     let number = try checked { cstrata_dup_cloexec(rawValue, 3) }
     return FileDescriptorOwner(owning: number)

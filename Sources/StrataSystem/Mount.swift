@@ -24,7 +24,8 @@ package func mount(
       try unsafe type.withCString { y throws(Errno) in
         try unsafe data.withCString { d throws(Errno) in
           try check {
-            unsafe cstrata_mount(s, t, type.isEmpty ? nil : y, flags.rawValue, data.isEmpty ? nil : d)
+            unsafe cstrata_mount(
+              s, t, type.isEmpty ? nil : y, flags.rawValue, data.isEmpty ? nil : d)
           }
         }
       }
@@ -39,7 +40,9 @@ package func unmount(_ target: RawPath, detach: Bool = false) throws(Errno) {
   }
 }
 
-/// Whether `path` is the root of a mount now. ENOENT and the like are thrown.
+/// Whether `path` is the root of a mount now.
+///
+/// ENOENT and the like are thrown.
 package func isMountPoint(_ path: RawPath) throws(Errno) -> Bool {
   try FileDescriptor.workingDirectory.status(of: path, follow: true).isMountRoot
 }

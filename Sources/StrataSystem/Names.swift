@@ -7,7 +7,9 @@ public struct RawPath: Hashable, Sendable, Comparable, ExpressibleByStringLitera
   /// The bytes followed by one NUL, so that a system call needs no copy.
   private var storage: [UInt8]
 
-  /// A path of these bytes. They end at the first NUL, as they would for the kernel.
+  /// A path of these bytes.
+  ///
+  /// They end at the first NUL, as they would for the kernel.
   public init<Bytes: Collection<UInt8>>(_ bytes: Bytes) {
     storage = []
     storage.reserveCapacity(bytes.count + 1)

@@ -1,7 +1,9 @@
 import CStrata
 import Glibc
 
-/// Flags of openat2(2), the kernel's values. Close-on-exec is always set.
+/// Flags of openat2(2), the kernel's values.
+///
+/// Close-on-exec is always set.
 package struct OpenFlags: OptionSet, Sendable {
   package let rawValue: Int32
   package init(rawValue: Int32) { self.rawValue = rawValue }
@@ -37,7 +39,9 @@ package struct ResolveFlags: OptionSet, Sendable {
 }
 
 extension FileDescriptor {
-  /// Opens a name relative to this directory. C: `openat2`; `openat` where no resolve flag is given.
+  /// Opens a name relative to this directory.
+  ///
+  /// C: `openat2`; `openat` where no resolve flag is given.
   ///
   /// `resolve` other than empty needs Linux 5.6; EAGAIN (a rename raced with `..`) is retried.
   package func open(
@@ -56,7 +60,7 @@ extension FileDescriptor {
               rawValue, name, UInt64(UInt32(bitPattern: flags.rawValue)), makes ? UInt64(mode) : 0,
               resolve.rawValue)
           }
-        } catch where error == .wouldBlock {
+        } catch  where error == .wouldBlock {
           continue
         }
       }

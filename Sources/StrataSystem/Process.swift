@@ -5,8 +5,10 @@ import Glibc
 package struct ChildProcess: Sendable {
   package let pid: Int32
 
-  /// Starts `path` without a shell. Descriptors that are not given are /dev/null; no other one is
-  /// inherited. Errors of chdir and exec are thrown here. `arguments` includes argv[0].
+  /// Starts `path` without a shell.
+  ///
+  /// Descriptors that are not given are /dev/null; no other one is inherited. Errors of chdir and
+  /// exec are thrown here. `arguments` includes argv[0].
   package static func start(
     _ path: RawPath, _ arguments: [RawPath], environment: [RawPath]? = nil,
     workingDirectory: RawPath? = nil, input: FileDescriptor? = nil, output: FileDescriptor? = nil,
@@ -42,7 +44,9 @@ package struct ChildProcess: Sendable {
   }
 }
 
-/// Replaces this process by another program; returns only by throwing. C: `execve`.
+/// Replaces this process by another program; returns only by throwing.
+///
+/// C: `execve`.
 package func replaceProcess(
   _ path: RawPath, _ arguments: [RawPath], environment: [RawPath]? = nil
 ) throws(Errno) -> Never {
@@ -56,7 +60,9 @@ package func replaceProcess(
   throw .inputOutputError
 }
 
-/// A pipe whose ends are close-on-exec. C: `pipe2`.
+/// A pipe whose ends are close-on-exec.
+///
+/// C: `pipe2`.
 package struct Pipe: ~Copyable {
   package var readEnd: FileDescriptorOwner
   package var writeEnd: FileDescriptorOwner
@@ -69,7 +75,9 @@ package struct Pipe: ~Copyable {
   }
 }
 
-/// The process's own ids. C: `geteuid`, `getegid`.
+/// The process's own ids.
+///
+/// C: `geteuid`, `getegid`.
 package var effectiveUserID: UInt32 { cstrata_geteuid() }
 package var effectiveGroupID: UInt32 { cstrata_getegid() }
 
@@ -85,7 +93,9 @@ package func environmentEntries() -> [RawPath] {
   return result
 }
 
-/// The value of an environment variable, or nil. C: `getenv`.
+/// The value of an environment variable, or nil.
+///
+/// C: `getenv`.
 package func environmentValue(_ name: String) -> String? {
   guard let value = unsafe getenv(name) else { return nil }
   return unsafe String(cString: value)

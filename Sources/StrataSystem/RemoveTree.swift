@@ -2,7 +2,9 @@ import CStrata
 
 extension FileDescriptor {
   /// Removes a name and, if it is a directory, all below it, without following links or crossing
-  /// into mounts. A missing name is success.
+  /// into mounts.
+  ///
+  /// A missing name is success.
   ///
   /// Immutable and append-only flags are taken off where removal fails with EPERM.
   package func removeTree(_ path: RawPath) throws(Errno) {
@@ -36,7 +38,7 @@ extension FileDescriptor {
     var directory: FileDescriptorOwner
     do throws(Errno) {
       directory = try open(path, [.readOnly, .directory, .noFollow], resolve: resolve)
-    } catch where error == .permissionDenied {
+    } catch  where error == .permissionDenied {
       // A directory of ours without permission bits: rootless layers hold such.
       try setMode(of: path, 0o700)
       directory = try open(path, [.readOnly, .directory, .noFollow], resolve: resolve)
@@ -45,7 +47,7 @@ extension FileDescriptor {
     for entry in try directory.view.entries() {
       do throws(Errno) {
         try directory.view.removeTree(entry.name)
-      } catch where error == .operationNotPermitted || error == .permissionDenied {
+      } catch  where error == .operationNotPermitted || error == .permissionDenied {
         try? directory.view.setMode(0o700)
         try? clearInodeFlags(of: path)
         try directory.view.removeTree(entry.name)
@@ -53,15 +55,17 @@ extension FileDescriptor {
     }
     do throws(Errno) {
       try removeDirectory(path)
-    } catch where error == .operationNotPermitted {
+    } catch  where error == .operationNotPermitted {
       try clearInodeFlags(of: path)
       try removeDirectory(path)
-    } catch where error == .noSuchFileOrDirectory {
+    } catch  where error == .noSuchFileOrDirectory {
       return
     }
   }
 
-  /// Takes the immutable and append-only flags off a file or directory. C: `FS_IOC_SETFLAGS`.
+  /// Takes the immutable and append-only flags off a file or directory.
+  ///
+  /// C: `FS_IOC_SETFLAGS`.
   private func clearInodeFlags(of path: RawPath) throws(Errno) {
     let file = try open(path, [.readOnly, .nonBlocking, .noFollow])
     var flags: UInt32 = 0

@@ -14,7 +14,9 @@ package struct RenameFlags: OptionSet, Sendable {
 }
 
 extension FileDescriptor {
-  /// Moves a name of this directory to another. C: `renameat2`.
+  /// Moves a name of this directory to another.
+  ///
+  /// C: `renameat2`.
   package func rename(
     _ path: RawPath, to directory: FileDescriptor, _ newPath: RawPath, _ flags: RenameFlags = []
   ) throws(Errno) {

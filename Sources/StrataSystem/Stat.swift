@@ -122,6 +122,7 @@ package struct FileSystemStatus: Sendable {
 
 extension FileDescriptor {
   /// The status of a name below this directory; a final link is not followed unless asked.
+  ///
   /// C: `statx`.
   package func status(of path: RawPath, follow: Bool = false) throws(Errno) -> FileStatus {
     var raw = cstrata_stat()
@@ -133,14 +134,18 @@ extension FileDescriptor {
     return FileStatus(raw)
   }
 
-  /// The status of the open file itself, O_PATH descriptors too. C: `statx(AT_EMPTY_PATH)`.
+  /// The status of the open file itself, O_PATH descriptors too.
+  ///
+  /// C: `statx(AT_EMPTY_PATH)`.
   package func status() throws(Errno) -> FileStatus {
     var raw = cstrata_stat()
     try check { unsafe cstrata_statx(rawValue, "", 0x1000, &raw) }
     return FileStatus(raw)
   }
 
-  /// The status of the file system that holds this file. C: `fstatfs`.
+  /// The status of the file system that holds this file.
+  ///
+  /// C: `fstatfs`.
   package func fileSystemStatus() throws(Errno) -> FileSystemStatus {
     var raw = cstrata_statfs()
     try check { unsafe cstrata_statfs(rawValue, &raw) }

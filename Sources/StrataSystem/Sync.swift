@@ -1,16 +1,24 @@
 import CStrata
 
 extension FileDescriptor {
-  /// Data and metadata to the disk. C: `fsync`.
+  /// Data and metadata to the disk.
+  ///
+  /// C: `fsync`.
   package func synchronize() throws(Errno) { try check { cstrata_fsync(rawValue) } }
 
-  /// Data, and what is needed to read it, to the disk. C: `fdatasync`.
+  /// Data, and what is needed to read it, to the disk.
+  ///
+  /// C: `fdatasync`.
   package func synchronizeData() throws(Errno) { try check { cstrata_fdatasync(rawValue) } }
 
-  /// The whole file system of this file to the disk. C: `syncfs`.
+  /// The whole file system of this file to the disk.
+  ///
+  /// C: `syncfs`.
   package func synchronizeFileSystem() throws(Errno) { try check { cstrata_syncfs(rawValue) } }
 
-  /// Starts write-back of a range and does not wait for it. C: `sync_file_range`.
+  /// Starts write-back of a range and does not wait for it.
+  ///
+  /// C: `sync_file_range`.
   package func startWriteBack(offset: Int64, length: Int64) throws(Errno) {
     try check { cstrata_sync_file_range_write(rawValue, offset, length) }
   }

@@ -10,7 +10,9 @@ package enum XattrSetting: Int32, Sendable {
 /// Extended attributes of an open file (not O_PATH), of an O_PATH descriptor through procfs, and of a
 /// path of the working directory whose final link is not followed.
 extension FileDescriptor {
-  /// The value, or ENODATA. C: `fgetxattr`.
+  /// The value, or ENODATA.
+  ///
+  /// C: `fgetxattr`.
   package func xattr(_ name: RawPath) throws(Errno) -> [UInt8] {
     try unsafe name.withCString { key throws(Errno) -> [UInt8] in
       try unsafe growing { memory, size in unsafe cstrata_fgetxattr(rawValue, key, memory, size) }
@@ -38,7 +40,9 @@ extension FileDescriptor {
     }
   }
 
-  /// The names, as the kernel lists them. C: `flistxattr`.
+  /// The names, as the kernel lists them.
+  ///
+  /// C: `flistxattr`.
   package func xattrNames() throws(Errno) -> [RawPath] {
     splitNames(
       try unsafe growing { memory, size in
@@ -46,8 +50,10 @@ extension FileDescriptor {
       })
   }
 
-  /// As `xattr`, for an O_PATH descriptor. A symbolic link cannot be reached so: EBADF from no
-  /// kernel, but the link's target must not be taken for it; use `RawPath.xattr` there.
+  /// As `xattr`, for an O_PATH descriptor.
+  ///
+  /// A symbolic link cannot be reached so: EBADF from no kernel, but the link's target must not be
+  /// taken for it; use `RawPath.xattr` there.
   package func pathXattr(_ name: RawPath) throws(Errno) -> [UInt8] {
     try unsafe procPath.withCString { path throws(Errno) -> [UInt8] in
       try unsafe name.withCString { key throws(Errno) -> [UInt8] in
@@ -90,8 +96,10 @@ extension FileDescriptor {
       })
   }
 
-  /// The attribute of a name below this directory, links not followed: through the directory's entry
-  /// in procfs, whose own final component is then the name. C: `lgetxattr`.
+  /// The attribute of a name below this directory, links not followed: through the directory's
+  /// entry in procfs, whose own final component is then the name.
+  ///
+  /// C: `lgetxattr`.
   package func xattr(_ name: RawPath, of path: RawPath) throws(Errno) -> [UInt8] {
     try unsafe procPath.appending(path).withCString { full throws(Errno) -> [UInt8] in
       try unsafe name.withCString { key throws(Errno) -> [UInt8] in
@@ -148,7 +156,7 @@ private func growing(
       }
       buffer.removeLast(size - count)
       return buffer
-    } catch where error == .outOfRange && size < 1 << 20 {
+    } catch  where error == .outOfRange && size < 1 << 20 {
       size *= 8
     }
   }
