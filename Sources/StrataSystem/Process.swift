@@ -78,6 +78,7 @@ package struct Pipe: ~Copyable {
 /// The process's own ids.
 ///
 /// C: `geteuid`, `getegid`.
+package var processID: Int32 { getpid() }
 package var effectiveUserID: UInt32 { cstrata_geteuid() }
 package var effectiveGroupID: UInt32 { cstrata_getegid() }
 
@@ -102,7 +103,7 @@ package func environmentValue(_ name: String) -> String? {
 }
 
 /// Calls `body` with a null-terminated array of NUL-terminated strings.
-private func withCStrings<Result>(
+func withCStrings<Result>(
   _ strings: [RawPath],
   _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) throws(Errno) -> Result
 ) throws(Errno) -> Result {

@@ -1,0 +1,96 @@
+import StrataSystem
+import TOMLKit
+
+/// A value of a TOML file, freed from the library that read it.
+indirect enum SettingValue: Sendable, Equatable {
+  case string(String)
+  case bool(Bool)
+  case integer(Int)
+  case array([SettingValue])
+  case table([String: SettingValue])
+  /// A number or a date: nothing that storage.conf holds.
+  case other
+
+  /// The member at a path of keys.
+  subscript(path: [String]) -> SettingValue? {
+    guard let first = path.first else { return self }
+    guard case .table(let members) = self else { return nil }
+    return members[first]?[Array(path.dropFirst())]
+  }
+}
+
+/// One storage.conf as read.
+struct SettingsDocument: Sendable {
+  var path: RawPath
+  var content: SettingValue
+  private var text: String
+
+  /// Reads and parses a file.
+  ///
+  /// A missing one is nil; other failures name the file, and the place of a syntax error.
+  init?(reading path: RawPath) throws(ConfigurationError) {
+    let bytes: [UInt8]
+    do throws(Errno) {
+      bytes = try FileDescriptor.workingDirectory.contents(of: path, limit: 16 << 20)
+    } catch {
+      if error == .noSuchFileOrDirectory || error == .notADirectory { return nil }
+      throw ConfigurationError("open \(path): \(error)")
+    }
+    try self.init(text: String(decoding: bytes, as: UTF8.self), path: path)
+  }
+
+  /// Parses a text; `path` is for messages.
+  init(text: String, path: RawPath) throws(ConfigurationError) {
+    self.path = path
+    self.text = text
+    do {
+      content = Self.convert(table: try TOMLTable(string: text))
+    } catch let error as TOMLParseError {
+      let place = error.source.begin
+      throw ConfigurationError(
+        "\(path):\(place.line):\(place.column): \(error.description): correct this file")
+    } catch {
+      throw ConfigurationError("\(path): not a TOML file: correct this file")
+    }
+  }
+
+  private static func convert(table: TOMLTable) -> SettingValue {
+    var members: [String: SettingValue] = [:]
+    for key in table.keys {
+      if let value = table[key] { members[key] = convert(value.tomlValue) }
+    }
+    return .table(members)
+  }
+
+  private static func convert(_ value: TOMLValue) -> SettingValue {
+    switch value.type {
+    case .string: value.string.map { .string($0) } ?? .other
+    case .bool: value.bool.map { .bool($0) } ?? .other
+    case .int: value.int.map { .integer($0) } ?? .other
+    case .table: value.table.map { convert(table: $0) } ?? .other
+    case .array: value.array.map { .array($0.map { convert($0.tomlValue) }) } ?? .other
+    default: .other
+    }
+  }
+
+  /// The line on which a key stands, for warnings: the first line of its table that starts with it.
+  ///
+  /// The TOML library does not keep places, and a guess that finds nothing costs nothing.
+  func line(of path: [String]) -> Int? {
+    guard let key = path.last else { return nil }
+    let table = path.dropLast().joined(separator: ".")
+    var current = ""
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    {
+      let bare = line.drop { $0 == " " || $0 == "\t" }
+      if bare.first == "[", let end = bare.lastIndex(of: "]") {
+        current = bare[..<end].filter { !"[]\"' \t".contains($0) }
+        if current == path.joined(separator: ".") { return index + 1 }
+      } else if current == table {
+        let name = bare.prefix { $0 != "=" }.filter { !"\"' \t".contains($0) }
+        if name == key { return index + 1 }
+      }
+    }
+    return nil
+  }
+}
