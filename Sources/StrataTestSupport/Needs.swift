@@ -44,6 +44,11 @@ extension Trait where Self == ConditionTrait {
     need("needs the program \(name) (scripts/setup installs it)") { findProgram(name) != nil }
   }
 
+  /// An executable of ours in `build/bin`.
+  package static func needsBuilt(_ name: String) -> Self {
+    need("needs build/bin/\(name) (scripts/build makes it)") { builtProgram(name) != nil }
+  }
+
   /// User extended attributes in the folder for temporary files.
   package static var needsXattr: Self { needsXattr(.user) }
 

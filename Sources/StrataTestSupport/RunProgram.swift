@@ -71,3 +71,16 @@ private func merged(_ additions: [String: String]) -> [RawPath]? {
   }
   return kept + additions.map { RawPath("\($0.key)=\($0.value)") }
 }
+
+/// A program that `scripts/build` made: in the folder `STRATA_BIN` names, else in `build/bin` of the
+/// package; nil where it has not been built.
+package func builtProgram(_ name: String) -> RawPath? {
+  if let folder = environmentValue("STRATA_BIN") { return findProgram("\(folder)/\(name)") }
+  return findProgram(packageFolder().appending("build/bin").appending(RawPath(name)).description)
+}
+
+/// The folder of the package's manifest, found from where this file was compiled.
+package func packageFolder(_ file: String = #filePath) -> RawPath {
+  // Sources/StrataTestSupport/RunProgram.swift
+  RawPath(file).parent.parent.parent
+}
