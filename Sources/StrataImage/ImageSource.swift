@@ -1,4 +1,3 @@
-package import StrataModel
 public import StrataSystem
 
 /// Where an image is read from.
@@ -26,7 +25,7 @@ public enum ImageSource: Sendable, CustomStringConvertible {
     case .oci: self = .ociLayout(path, tag: tag)
     case .ociArchive: self = .ociArchive(path, tag: tag)
     case .dockerArchive: self = .dockerArchive(path, reference: tag)
-    case .tar: self = .layerTar(RawPath(rest))
+    case .tar: self = .layerTar(RawPath(String(rest)))
     }
   }
 
