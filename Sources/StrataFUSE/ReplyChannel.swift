@@ -1,0 +1,99 @@
+import Glibc
+import StrataSystem
+import Synchronization
+
+/// The way out to the kernel: the device's descriptor and memory for large replies. Any thread may
+/// send; one write(2) is one reply, so no lock is held for it.
+final class ReplyChannel: Sendable {
+  /// The device, owned by the session, which outlives every request it read.
+  private let device: Int32
+  /// Buffers not in use. At most as many as there are threads that serve at once.
+  private let spare = Mutex<[ReplyBuffer]>([])
+  /// The most bytes a READ or READDIR can ask for.
+  private let bufferSize: Int
+
+  init(device: FileDescriptor, bufferSize: Int) {
+    self.device = device.rawValue
+    self.bufferSize = bufferSize
+  }
+
+  func takeBuffer() -> ReplyBuffer {
+    spare.withLock { $0.popLast() } ?? ReplyBuffer(size: bufferSize)
+  }
+
+  func giveBack(_ buffer: ReplyBuffer) {
+    spare.withLock { if $0.count < 8 { $0.append(buffer) } }
+  }
+
+  /// Sends a header with an error number, nothing else.
+  func send(error number: Int32, to unique: UInt64) {
+    unsafe withUnsafeTemporaryAllocation(byteCount: WireWriter.headerSize, alignment: 8) { memory in
+      _ = unsafe send(memory, error: number, to: unique)
+    }
+  }
+
+  /// Sends `fill`'s body of at most `size` bytes.
+  func send(size: Int, to unique: UInt64, _ fill: (inout WireWriter) -> Void) -> Bool {
+    unsafe withUnsafeTemporaryAllocation(
+      byteCount: WireWriter.headerSize + size, alignment: 8
+    ) { memory in
+      var writer = unsafe WireWriter(memory)
+      fill(&writer)
+      return unsafe send(
+        UnsafeMutableRawBufferPointer(rebasing: memory[..<writer.count]), to: unique)
+    }
+  }
+
+  /// Sends bytes that lie elsewhere, without copying them.
+  func send(_ bytes: RawSpan, to unique: UInt64) -> Bool {
+    unsafe bytes.withUnsafeBytes { body in
+      unsafe withUnsafeTemporaryAllocation(byteCount: WireWriter.headerSize, alignment: 8) { head in
+        unsafe fillHeader(
+          head, length: WireWriter.headerSize + body.count, error: 0, unique: unique)
+        let parts = unsafe [
+          iovec(iov_base: head.baseAddress, iov_len: head.count),
+          iovec(iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count),
+        ]
+        return written { unsafe writev(device, parts, 2) }
+      }
+    }
+  }
+
+  /// Sends `memory` whole after filling in its header.
+  func send(
+    _ memory: UnsafeMutableRawBufferPointer, error number: Int32 = 0, to unique: UInt64
+  ) -> Bool {
+    unsafe fillHeader(memory, length: memory.count, error: number, unique: unique)
+    return written { unsafe write(device, memory.baseAddress, memory.count) }
+  }
+
+  /// `fuse_out_header`: length, negative error, the request's number.
+  private func fillHeader(
+    _ memory: UnsafeMutableRawBufferPointer, length: Int, error: Int32, unique: UInt64
+  ) {
+    unsafe memory.storeBytes(of: UInt32(length), toByteOffset: 0, as: UInt32.self)
+    unsafe memory.storeBytes(of: -error, toByteOffset: 4, as: Int32.self)
+    unsafe memory.storeBytes(of: unique, toByteOffset: 8, as: UInt64.self)
+  }
+
+  /// False if the kernel took no reply: ENOENT, the caller was interrupted and is gone; ENODEV, the
+  /// mount is. In both cases nobody can use what the reply promised.
+  private func written(_ call: () -> Int) -> Bool {
+    while true {
+      if call() >= 0 { return true }
+      if errno != EINTR { return false }
+    }
+  }
+}
+
+/// Memory for one large reply, the header's place in front.
+@safe final class ReplyBuffer: @unchecked Sendable {
+  // Owned by exactly one reply, or by the channel's list of spares: never two users at a time.
+  let memory: UnsafeMutableRawBufferPointer
+
+  init(size: Int) {
+    unsafe memory = .allocate(byteCount: WireWriter.headerSize + size, alignment: 4096)
+  }
+
+  deinit { unsafe memory.deallocate() }
+}
