@@ -55,6 +55,20 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     hex = String(value)
   }
 
+  /// As above from the bytes of a record, without a detour through a `String`; nil if they are none.
+  package init?(ascii bytes: ArraySlice<UInt8>) {
+    let prefix = 7
+    guard bytes.count == prefix + 64, bytes.starts(with: "sha256:".utf8) else {
+      guard let digest = try? Digest(String(decoding: bytes, as: UTF8.self)) else { return nil }
+      self = digest
+      return
+    }
+    let value = bytes.dropFirst(prefix)
+    guard value.allSatisfy(isLowerHex) else { return nil }
+    algorithm = .sha256
+    hex = String(decoding: value, as: UTF8.self)
+  }
+
   /// `algorithm:hex`.
   public var description: String { "\(algorithm.rawValue):\(hex)" }
 
