@@ -42,6 +42,12 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     hex = hexText(bytes)
   }
 
+  /// A digest of its bytes, which must be as many as the algorithm gives.
+  public init<Bytes: Sequence<UInt8>>(_ algorithm: Algorithm, bytes: Bytes) {
+    self.algorithm = algorithm
+    hex = hexText(bytes)
+  }
+
   /// Reads `algorithm:hex`; the hex digits must be lower case and of the algorithm's length.
   public init(_ text: some StringProtocol) throws(ParseError) {
     guard let colon = text.firstIndex(of: ":") else { throw .format }

@@ -154,6 +154,15 @@ public final class ByteBuffer {
     count = left
   }
 
+  /// Copies bytes from `offset` on to the front of the span, as many as there are and fit.
+  package func copyBytes(from offset: Int, into span: inout MutableRawSpan) -> Int {
+    let length = min(count - offset, span.byteCount)
+    if length <= 0 { return 0 }
+    let piece = unsafe UnsafeRawBufferPointer(rebasing: memory[offset..<(offset + length)])
+    unsafe span.withUnsafeMutableBytes { unsafe $0.copyMemory(from: piece) }
+    return length
+  }
+
   /// Forgets all bytes.
   package func clear() { count = 0 }
 }

@@ -28,3 +28,16 @@ extension [UInt8] {
     get { unsafe span.bytes }
   }
 }
+
+extension [UInt8] {
+  /// Appends the bytes of a span.
+  @inline(__always)
+  package mutating func append(_ bytes: RawSpan) {
+    unsafe bytes.withUnsafeBytes { unsafe append(contentsOf: $0) }
+  }
+
+  /// The bytes of a span.
+  package init(_ bytes: RawSpan) {
+    self = unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+  }
+}

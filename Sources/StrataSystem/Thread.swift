@@ -1,0 +1,95 @@
+import Glibc
+
+/// A thread of the operating system that is joined exactly once: by `join`, or where this value ends.
+///
+/// Swift's own tasks are no place for work that blocks in system calls for seconds; this is.
+package struct JoinableThread: ~Copyable {
+  private let handle: pthread_t
+
+  /// Starts `body` on a new thread; EAGAIN where the kernel gives no more threads.
+  /// C: `pthread_create`.
+  package init(_ body: @escaping @Sendable () -> Void) throws(Errno) {
+    let box = unsafe Unmanaged.passRetained(ThreadBody(body))
+    var thread = pthread_t()
+    let result = unsafe pthread_create(&thread, nil, runThreadBody, box.toOpaque())
+    if result != 0 {
+      unsafe box.release()
+      throw Errno(rawValue: result)
+    }
+    handle = thread
+  }
+
+  deinit { pthread_join(handle, nil) }
+
+  /// Waits for the thread's end.
+  package consuming func join() {}
+}
+
+private final class ThreadBody: Sendable {
+  let body: @Sendable () -> Void
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
+
+private func runThreadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  if let argument = unsafe argument {
+    unsafe Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().body()
+  }
+  return nil
+}
+
+/// State behind a lock that threads can also wait on for a change.
+///
+/// The state is reached under the lock alone. What is in it may be of any type: that a value put in
+/// is used nowhere else meanwhile is for the caller to see to, so keep uses of this inside the
+/// module and small.
+@safe
+final class Monitor<State>: @unchecked Sendable {
+  private var state: State
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let changed: UnsafeMutablePointer<pthread_cond_t>
+
+  init(_ state: State) {
+    self.state = state
+    unsafe mutex = .allocate(capacity: 1)
+    unsafe changed = .allocate(capacity: 1)
+    unsafe pthread_mutex_init(mutex, nil)
+    unsafe pthread_cond_init(changed, nil)
+  }
+
+  deinit {
+    unsafe pthread_cond_destroy(changed)
+    unsafe pthread_mutex_destroy(mutex)
+    unsafe changed.deallocate()
+    unsafe mutex.deallocate()
+  }
+
+  /// Runs `body` under the lock and wakes all who wait.
+  func change<Result>(_ body: (inout State) -> Result) -> Result {
+    unsafe pthread_mutex_lock(mutex)
+    defer {
+      unsafe pthread_cond_broadcast(changed)
+      unsafe pthread_mutex_unlock(mutex)
+    }
+    return body(&state)
+  }
+
+  /// Asks `body` under the lock, again after each change, until it has an answer.
+  func wait<Result>(for body: (inout State) -> Result?) -> Result {
+    unsafe pthread_mutex_lock(mutex)
+    defer {
+      unsafe pthread_cond_broadcast(changed)
+      unsafe pthread_mutex_unlock(mutex)
+    }
+    while true {
+      if let result = body(&state) { return result }
+      unsafe pthread_cond_wait(changed, mutex)
+    }
+  }
+}
+
+/// Carries a value to the one thread that will use it from now on.
+struct Transferred<Value>: @unchecked Sendable {
+  let value: Value
+
+  init(_ value: Value) { self.value = value }
+}
