@@ -24,6 +24,8 @@ public struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case damaged
     /// Another process holds a lock and the caller does not want to wait for it.
     case locked
+    /// The mount program could not be started, or failed.
+    case mountProgram
     /// The caller asked for something that makes no sense.
     case usage
   }
@@ -94,6 +96,7 @@ extension StoreError.Code {
     case .stream: "unexpected EOF"
     case .damaged: "the store is damaged"
     case .locked: "locked by another process"
+    case .mountProgram: "the mount program failed"
     case .usage: "invalid arguments"
     }
   }

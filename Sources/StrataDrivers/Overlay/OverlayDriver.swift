@@ -1,0 +1,182 @@
+// The overlay driver: layers are directories of changes, stacked by a mount program. It never mounts
+// the kernel's overlay (docs/architecture.md), so whiteouts stay in the form of the tar.
+
+package import StrataModel
+package import StrataSystem
+
+/// The overlay driver on one graph root and its additional image stores.
+package final class OverlayDriver: GraphDriver {
+  package let name = "overlay"
+  package let home: RawPath
+  let runHome: RawPath
+  let options: OverlayOptions
+  /// What newer peers and Strata itself keep in the home beside layers (storage-format 1.1).
+  static let reserved: Set<RawPath> = ["l", "staging", "tempdirs", "backingFsBlockDev"]
+
+  /// Opens the driver and makes its directories unless the root is read-only.
+  package init(
+    graphRoot: RawPath, runRoot: RawPath, options: OverlayOptions, readOnly: Bool = false
+  ) throws(StoreError) {
+    home = graphRoot.appending("overlay")
+    runHome = runRoot.appending("overlay")
+    self.options = options
+    if !options.mountProgram.isEmpty {
+      do throws(Errno) {
+        _ = try FileDescriptor.workingDirectory.status(of: options.mountProgram, follow: true)
+      } catch {
+        throw StoreError(errno: error, "overlay: can't stat program \"\(options.mountProgram)\"")
+      }
+    }
+    if !readOnly { try makeHome() }
+  }
+
+  private func makeHome() throws(StoreError) {
+    let here = FileDescriptor.workingDirectory
+    for path in [home, runHome] {
+      try naming("mkdir", path) { () throws(Errno) in
+        try here.makeDirectories(path, mode: 0o700)
+      }
+    }
+    let links = home.appending(LayerFile.links)
+    try naming("mkdir", links) { () throws(Errno) in
+      do throws(Errno) {
+        try here.makeDirectory(links, mode: 0o755)
+        try here.setMode(of: links, 0o755)
+      } catch  where error == .fileExists {}
+    }
+    // A store once opened with a mount program stays one (storage-format 1.4).
+    let flag = home.appending(".has-mount-program")
+    let yes = Array("true".utf8)
+    if (try? here.contents(of: flag, limit: 16)) == yes { return }
+    try naming("open", flag) { () throws(Errno) in
+      let file = try here.open(flag, [.writeOnly, .create, .truncate], mode: 0o600)
+      try file.view.writeAll(yes)
+      try file.close()
+    }
+  }
+
+  // MARK: - Finding layers
+
+  /// Opens a home: the store's own, or that of an additional image store.
+  func open(_ path: RawPath) throws(StoreError) -> SharedDescriptor {
+    SharedDescriptor(
+      try naming("open", path) { () throws(Errno) in
+        try FileDescriptor.workingDirectory.open(path, [.readOnly, .directory])
+      })
+  }
+
+  /// The homes of the additional image stores that have one.
+  var additionalHomes: [RawPath] { options.imageStores.map { $0.appending(RawPath(name)) } }
+
+  /// The directory of a layer, in the own home or an additional one.
+  func directory(of id: String) throws(StoreError) -> LayerDirectory {
+    let own = LayerDirectory(home: try open(home), homePath: home, id: RawPath(id))
+    if own.exists { return own }
+    for path in additionalHomes {
+      guard let other = try? open(path) else { continue }
+      let layer = LayerDirectory(home: other, homePath: path, id: RawPath(id))
+      if layer.exists { return layer }
+    }
+    throw StoreError(.layerUnknown, "stat \(own.path): no such file or directory")
+  }
+
+  package func exists(_ id: String) -> Bool { (try? directory(of: id)) != nil }
+
+  package func layers() throws(StoreError) -> [String] {
+    try layerNames(in: open(home)).map(\.description)
+  }
+
+  /// Every directory of a home but the reserved ones.
+  func layerNames(in home: SharedDescriptor) throws(StoreError) -> [RawPath] {
+    try naming("readdir", self.home) { () throws(Errno) -> [RawPath] in
+      var names: [RawPath] = []
+      for entry in try home.view.entries() where !Self.reserved.contains(entry.name) {
+        var type = entry.type
+        if type == .unknown { type = try home.view.status(of: entry.name).type }
+        if type == .directory { names.append(entry.name) }
+      }
+      return names
+    }
+  }
+
+  package func status() -> [(String, String)] {
+    [
+      ("Backing Filesystem", backingFileSystem), ("Supports d_type", "true"),
+      ("Native Overlay Diff", "false"), ("Using metacopy", "false"),
+      ("Supports shifting", "true"), ("Supports volatile", "true"),
+    ]
+  }
+
+  /// The peers' names of file systems, by the magic numbers of statfs(2).
+  private var backingFileSystem: String {
+    guard let home = try? open(home), let status = try? home.view.fileSystemStatus() else {
+      return "<unknown>"
+    }
+    switch UInt32(truncatingIfNeeded: status.type) {
+    case 0xef53: return "extfs"
+    case 0x5846_5342: return "xfs"
+    case 0x9123_683e: return "btrfs"
+    case 0x0102_1994: return "tmpfs"
+    case 0x794c_7630: return "overlayfs"
+    case 0x2fc1_2fc1: return "zfs"
+    case 0x6969: return "nfs"
+    case 0x6573_5546: return "fuse"
+    case 0xf2f5_2010: return "f2fs"
+    default: return "<unknown>"
+    }
+  }
+}
+
+// MARK: - Making and removing
+
+extension OverlayDriver {
+  package func create(_ id: String, parent: String?, mappings: IDMappings) throws(StoreError) {
+    let layer = LayerDirectory(home: try open(home), homePath: home, id: RawPath(id))
+    if layer.exists { try remove(id) }
+    guard let owner = mappings.toHost(uid: 0, gid: 0) else {
+      throw StoreError(
+        .invalidMappings, "no mapping for user and group 0: invalid mappings specified")
+    }
+    var lower: [RawPath] = []
+    var root = LayerDirectory.Root(uid: owner.uid, gid: owner.gid)
+    if let parent {
+      let directory = try directory(of: parent)
+      root = try directory.root()
+      lower = [LayerFile.links.appending(try linkName(of: directory))] + (try directory.lowers())
+    }
+    do throws(StoreError) {
+      let link = RawPath(Identifiers.newLink(randomBytes))
+      try layer.make(link: link, lower: lower, root: root, owner: owner)
+    } catch {
+      try? remove(id)
+      throw error
+    }
+  }
+
+  /// The short name of a layer, repaired if it is lost.
+  func linkName(of layer: LayerDirectory) throws(StoreError) -> RawPath {
+    if let link = try layer.link() { return link }
+    if layer.homePath == home { try recreateLinks(in: layer.home) }
+    guard let link = try layer.link() else {
+      throw StoreError(
+        .damaged, "open \(layer.path.appending(LayerFile.link)): no such file or directory")
+    }
+    return link
+  }
+
+  package func remove(_ id: String) throws(StoreError) {
+    let layer = LayerDirectory(home: try open(home), homePath: home, id: RawPath(id))
+    // A half-made layer may have its short link but no `link` file: then the link stays, harmless.
+    if let link = try? layer.link(), link.components.count == 1 {
+      let name = LayerFile.links.appending(link)
+      if (try? layer.home.view.readLink(name)) == layer.linkTarget {
+        try naming("remove", home.appending(name)) { () throws(Errno) in
+          do throws(Errno) { try layer.home.view.unlink(name) } catch
+            where error == .noSuchFileOrDirectory
+          {}
+        }
+      }
+    }
+    try ensureRemoved(RawPath(id), in: layer.home.view, at: layer.path)
+  }
+}

@@ -1,0 +1,53 @@
+public import StrataModel
+public import StrataSystem
+
+/// Where a store is and how it works.
+public struct StoreConfiguration: Sendable {
+  /// The persistent directory: layers, images, containers.
+  public var graphRoot: RawPath
+  /// The directory that a reboot empties: mounts and locks.
+  public var runRoot: RawPath
+  /// The graph driver; empty for the one whose directories the graph root has, else overlay.
+  public var driver: String
+  /// `key=value` options of the driver, as `overlay.mount_program=/usr/bin/fuse-overlayfs`.
+  public var driverOptions: [String]
+  /// The ID maps of layers that neither say their own nor have a parent.
+  public var mappings: IDMappings
+  /// Whether containers live in the run root.
+  public var transient: Bool
+  /// A separate place for read-only layers and images.
+  public var imageStore: RawPath?
+  /// Whether volatile containers are mounted as ordinary ones.
+  public var disablesVolatile: Bool
+  /// Called, once for each lock, when it has been waited for longer than a second.
+  ///
+  /// From any thread.
+  public var onWait: (@Sendable (_ lock: RawPath) -> Void)?
+
+  /// A store of this driver in these directories, which are made if they are missing.
+  public init(
+    graphRoot: RawPath, runRoot: RawPath, driver: String = "overlay", driverOptions: [String] = [],
+    mappings: IDMappings = IDMappings(), transient: Bool = false, imageStore: RawPath? = nil,
+    disablesVolatile: Bool = false, onWait: (@Sendable (RawPath) -> Void)? = nil
+  ) {
+    self.graphRoot = graphRoot
+    self.runRoot = runRoot
+    self.driver = driver
+    self.driverOptions = driverOptions
+    self.mappings = mappings
+    self.transient = transient
+    self.imageStore = imageStore
+    self.disablesVolatile = disablesVolatile
+    self.onWait = onWait
+  }
+}
+
+/// The three kinds of records, in the order in which a name is looked for.
+public enum RecordKind: String, Sendable, CaseIterable {
+  /// Layers, searched first.
+  case layer
+  /// Images.
+  case image
+  /// Containers.
+  case container
+}
