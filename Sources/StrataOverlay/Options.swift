@@ -1,75 +1,100 @@
+package import StrataFUSE
 package import StrataSystem
 
-/// What one overlay mount is made of: the parsed form of `-o`.
-///
-/// The texts and the meaning of each are fuse-overlayfs's; where the kernel's overlay has an option
-/// of the same name, both mean the same here.
+/// What one run of `strata-overlay` was asked to do.
+package enum Invocation: Sendable {
+  case mount(OverlayOptions)
+  case showHelp
+  case showVersion
+}
+
+/// Why a command line was refused: one line for the person who wrote it.
+package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
+  package let description: String
+
+  package init(_ description: String) { self.description = description }
+}
+
+/// A run of ids of the host shown as a run of ids of the mount (`uidmapping=`).
+package struct IDRange: Hashable, Sendable {
+  package var host, mount, count: UInt32
+
+  package init(host: UInt32, mount: UInt32, count: UInt32) {
+    self.host = host
+    self.mount = mount
+    self.count = count
+  }
+}
+
+/// Everything that the command line says, defaults filled in; paths as given, relative ones count
+/// from the working directory at the start.
 package struct OverlayOptions: Sendable {
-  /// `redirect_dir=`: what becomes of directories with a lower part that are renamed.
-  package enum RedirectMode: Sendable {
-    /// EXDEV; redirects of lower layers are followed.
-    case off
-    /// EXDEV; redirects of lower layers are followed.
-    case follow
-    /// EXDEV; a redirected directory cannot be looked up (EPERM).
-    case noFollow
-    /// Renamed, and the old place recorded on the directory.
-    case on
-  }
+  // Layers
 
-  /// `xattr_permissions=`: owner and mode in an attribute instead of the inode.
-  package enum XattrPermissions: Int, Sendable {
-    case off = 0
-    case security = 1
-    case user = 2
-  }
-
-  /// `count` ids: on disk from `host` on, shown from `shown` on.
-  package struct IDRange: Hashable, Sendable {
-    package var host, shown, count: UInt32
-
-    package init(host: UInt32, shown: UInt32, count: UInt32) {
-      self.host = host
-      self.shown = shown
-      self.count = count
-    }
-  }
-
-  /// The lower directories, topmost first. Names may lead through symbolic links.
+  /// Topmost first; may name one directory twice.
   package var lowers: [RawPath] = []
-  /// Lowers that are reached through redirects of metacopy files only (`::` and `datadir+=`).
-  package var dataLowers: [RawPath] = []
-  /// None makes a read-only mount.
+  /// Layers behind `::` that give data to metacopy files and no names.
+  package var dataOnlyLowers: [RawPath] = []
+  /// Nil: a read-only mount.
   package var upper: RawPath?
-  /// Needed with an upper; `work` below it is used.
+  /// The option's value; `work` below it is what is used.
   package var work: RawPath?
 
-  /// Empty: ids are shown as they are.
-  package var uidMapping: [IDRange] = []
-  package var gidMapping: [IDRange] = []
-  /// Every file is shown as owned by these.
-  package var squashUID, squashGID: UInt32?
+  // What is shown, and what is written
 
-  package var redirect = RedirectMode.off
-  package var xattrPermissions = XattrPermissions.off
-  /// `timeout=`: seconds for which the kernel may believe what it was told.
-  package var timeout = 1e9
-  /// Off (`fsync=0`, `volatile`): nothing is ever synchronised.
-  package var synchronizes = true
-  /// Off (`noacl`): ACLs are plain attributes.
-  package var checksACLs = true
-  /// Off (`noxattrs=1`): attributes cannot be used.
-  package var hasXattrs = true
-  /// Directories always show one link.
-  package var staticLinkCount = false
-  /// `ro`, or no upper.
-  package var readOnly = false
-  /// Whiteouts are devices 0:0 where they can be made; off by FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT.
-  package var deviceWhiteouts = true
-  /// `userxattr`: marks are written as `user.overlay.` even where `trusted.` could be.
+  package var redirect = RedirectMode.follow
+  package var metacopy = false
+  package var xino = XinoMode.automatic
+  /// Kernel overlay's `userxattr`: private marks are `user.overlay.`.
   package var userXattr = false
-  /// `writeback=1`: the kernel gathers small writes.
+  package var uidRanges: [IDRange] = []
+  package var gidRanges: [IDRange] = []
+  package var squashToRoot = false
+  package var squashToUID: UInt32?
+  package var squashToGID: UInt32?
+  /// Directories report one link, so that a lookup need not read them.
+  package var staticLinkCount = false
+  package var xattrPermissions = XattrPermissions.off
+  package var lifetime = CacheLifetime.forever
+  /// False for `fsync=0` and `volatile`: nothing is ever made durable.
+  package var syncs = true
+  /// False for `noacl`.
+  package var acl = true
+  /// False for `noxattrs`: extended attributes answer ENOSYS.
+  package var xattrs = true
   package var writeback = false
+  /// False if FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT is set: whiteouts are `.wh.` files then.
+  package var deviceWhiteouts = true
+
+  // How it is served and mounted
+
+  /// `threaded=`: 0 no pool of workers, otherwise the number of readers.
+  package var threads: UInt32 = 1
+  package var mount = MountOptions()
+  package var foreground = false
+  package var debug = false
+
+  package var isReadOnly: Bool { upper == nil || mount.flags.contains(.readOnly) }
 
   package init() {}
+}
+
+/// `redirect_dir=`: whether renamed directories of lower layers are followed, and made.
+package enum RedirectMode: Sendable {
+  case off, noFollow, follow, on
+}
+
+/// `xino=`: whether inode numbers of several file systems are told apart by their high bits.
+package enum XinoMode: Sendable {
+  case off, automatic, on
+}
+
+/// `xattr_permissions=`: owner and mode kept in an extended attribute, for backing file systems that
+/// cannot hold them.
+package enum XattrPermissions: Sendable {
+  case off
+  /// `security.fuseoverlayfs.override_stat`
+  case privileged
+  /// `user.containers.override_stat`
+  case user
 }
