@@ -1,0 +1,144 @@
+import StrataArchive
+import StrataCompression
+import StrataModel
+import StrataSystem
+
+/// The files of a tar, found by one walk over its headers that leaves the bodies unread.
+final class TarFiles: ImageFiles {
+  let location: String
+  private let file: SharedDescriptor
+  private let modificationTime: FileTime
+  private var entries: [RawPath: Entry] = [:]
+
+  private enum Entry {
+    case file(Range<Int64>)
+    /// To be looked up in turn; relative to the root of the archive.
+    case link(RawPath)
+  }
+
+  /// Reads the headers of an uncompressed tar that lies in a file from its start.
+  init(_ file: SharedDescriptor, location: String) throws(StoreError) {
+    self.file = file
+    self.location = location
+    let status = try calling("stat \(location)") { () throws(Errno) in try file.view.status() }
+    modificationTime = status.modificationTime
+    try streaming(location) { () throws(StreamError) in try index(size: status.size) }
+  }
+
+  /// Whether the archive holds a file of this name.
+  func contains(_ name: RawPath) -> Bool { range(of: name) != nil }
+
+  func open(_ name: RawPath) throws(StoreError) -> ImageFile? {
+    guard let range = range(of: name) else { return nil }
+    return ImageFile(
+      source: RangeSource(file, range, name: "\(location): \(name)"),
+      size: range.upperBound - range.lowerBound, modificationTime: modificationTime)
+  }
+
+  /// Follows links inside the archive: `docker save` writes a layer that occurs twice only once.
+  private func range(of name: RawPath) -> Range<Int64>? {
+    var name = name.cleaned
+    for _ in 0..<16 {
+      switch entries[name] {
+      case .file(let range): return range
+      case .link(let target): name = target
+      case nil: return nil
+      }
+    }
+    return nil
+  }
+}
+
+// MARK: - The walk
+
+extension TarFiles {
+  private static let blockSize: Int64 = 512
+
+  /// Blocks before the entry itself that belong to it: PAX records, long names and link names.
+  private static let prefixTypes = Set("xgXLK".utf8)
+
+  private func index(size: Int64) throws(StreamError) {
+    var position: Int64 = 0
+    var entryStart: Int64 = 0
+    while position + Self.blockSize <= size {
+      let block = try block(at: position)
+      if block.allSatisfy({ $0 == 0 }) {
+        if position == 0 { throw StreamError(.malformed, "invalid tar header") }
+        return
+      }
+      let rawSize = try Self.size(in: block)
+      let body = position + Self.blockSize
+      if Self.prefixTypes.contains(block[156]) {
+        position = body + Self.padded(rawSize)
+        continue
+      }
+      let source = RangeSource(file, entryStart..<max(size, body), name: location)
+      guard let header = try TarReader(source).next() else {
+        throw StreamError(.malformed, "invalid tar header")
+      }
+      let bodySize = try bodySize(header, rawSize: rawSize)
+      guard bodySize <= size - body else {
+        throw StreamError(.unexpectedEnd, "\(header.displayName): unexpected EOF")
+      }
+      add(header, body..<(body + bodySize))
+      position = body + Self.padded(bodySize)
+      entryStart = position
+    }
+    // Without closing blocks it may have been cut between two entries; a writer that dies leaves that.
+    throw StreamError(.unexpectedEnd, "unexpected EOF")
+  }
+
+  private func block(at position: Int64) throws(StreamError) -> [UInt8] {
+    do throws(Errno) {
+      return try file.view.read(count: Int(Self.blockSize), at: position)
+    } catch {
+      throw StreamError(error, "read \(location)")
+    }
+  }
+
+  /// The size on disk of an entry's body.
+  ///
+  /// Extended headers may state a larger one than the block
+  /// can; where they state another, the file is sparse.
+  private func bodySize(_ header: TarHeader, rawSize: Int64) throws(StreamError) -> Int64 {
+    if header.type.isHeaderOnly { return 0 }
+    if header.size == rawSize || header.size > 0o77_777_777_777 { return header.size }
+    throw StreamError(.unsupported, "\(header.displayName): sparse files are not supported here")
+  }
+
+  private func add(_ header: TarHeader, _ body: Range<Int64>) {
+    let name = RawPath(header.name).cleaned
+    switch header.type {
+    case .regular, TarHeader.EntryType(rawValue: 0): entries[name] = .file(body)
+    case .hardLink: entries[name] = .link(RawPath(header.linkName).cleaned)
+    case .symlink:
+      let target = RawPath(header.linkName)
+      entries[name] = .link(target.isAbsolute ? target : name.parent.appending(target).cleaned)
+    default: break
+    }
+  }
+
+  private static func padded(_ size: Int64) -> Int64 {
+    (size + blockSize - 1) / blockSize * blockSize
+  }
+
+  /// The size field: octal text, or a number in base 256 where the first bit is set.
+  private static func size(in block: [UInt8]) throws(StreamError) -> Int64 {
+    let invalid = StreamError(.malformed, "invalid tar header")
+    let field = block[124..<136]
+    var size: Int64 = 0
+    if block[124] & 0x80 != 0 {
+      guard block[124] == 0x80, field.dropFirst().prefix(3).allSatisfy({ $0 == 0 }) else {
+        throw invalid
+      }
+      for byte in field.suffix(8) { size = size << 8 | Int64(byte) }
+    } else {
+      for byte in field.drop(while: { $0 == 0x20 }).prefix(while: { $0 != 0 && $0 != 0x20 }) {
+        guard byte >= 0x30, byte <= 0x37 else { throw invalid }
+        size = size << 3 | Int64(byte - 0x30)
+      }
+    }
+    guard size >= 0, size < 1 << 60 else { throw invalid }
+    return size
+  }
+}
