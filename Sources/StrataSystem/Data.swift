@@ -20,6 +20,16 @@ extension FileDescriptor {
     }
   }
 
+  /// Up to `count` bytes from an offset, in one call. C: `pread`.
+  package func bytes(_ count: Int, at offset: Int64) throws(Errno) -> [UInt8] {
+    var result = [UInt8](repeating: 0, count: count)
+    let length = try unsafe result.withMutableMemory { memory throws(Errno) -> Int in
+      try checked { unsafe cstrata_pread(rawValue, memory.baseAddress, memory.count, offset) }
+    }
+    result.removeLast(count - length)
+    return result
+  }
+
   /// Writes all bytes, in as many calls as it takes.
   ///
   /// C: `write`.
