@@ -1,0 +1,100 @@
+# Commit and export; what comes out is read by skopeo, umoci and podman and compared with the source.
+load lib/common.bash
+setup() {
+  begin
+  need_root
+  strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+}
+teardown() { finish; }
+
+same_image() { # an image reference for skopeo: same diff IDs, same config byte for byte
+  [[ $(skopeo inspect --config "$1" | jq -r '.rootfs.diff_ids[]') == $(diff_ids | sed s/^/sha256:/) ]]
+  diff <(skopeo inspect --raw --config "$1") \
+    <(skopeo inspect --raw --config "oci:$STRATA_IMAGES/oci-gzip:latest")
+}
+
+@test "export to an OCI layout: skopeo and umoci accept it" {
+  need umoci
+  strata export --quiet localhost/demo:latest "oci:$T/out:v1"
+  same_image "oci:$T/out:v1"
+  skopeo copy -q "oci:$T/out:v1" "dir:$T/dir"
+  umoci unpack --image "$T/out:v1" "$T/bundle"
+  show_tree "$T/bundle/rootfs" | diff - "$STRATA_IMAGES/expected.tsv"
+  # A second image in the same layout, and the first is still there.
+  strata import --quiet --name small "$STRATA_IMAGES/small.tar"
+  strata export --quiet localhost/small:latest "oci:$T/out:v2"
+  same_image "oci:$T/out:v1"
+  skopeo inspect "oci:$T/out:v2" >/dev/null
+  check_clean
+}
+
+@test "export to an oci-archive: skopeo and podman accept it" {
+  strata export --quiet localhost/demo:latest "oci-archive:$T/out.tar"
+  same_image "oci-archive:$T/out.tar"
+  skopeo copy -q "oci-archive:$T/out.tar" "dir:$T/dir"
+  G=$T/other R=$T/other-run podman load -q -i "$T/out.tar"
+  check_clean
+}
+
+@test "export to a docker-archive: skopeo and podman accept it" {
+  strata export --quiet localhost/demo:latest "docker-archive:$T/out.tar"
+  same_image "docker-archive:$T/out.tar"
+  skopeo copy -q "docker-archive:$T/out.tar" "dir:$T/dir"
+  [[ $(G=$T/other R=$T/other-run podman load -q -i "$T/out.tar") == *localhost/demo:latest* ]]
+  check_clean
+}
+
+@test "export, delete, import again: nothing has changed" {
+  strata export --quiet localhost/demo:latest "oci:$T/out:latest"
+  strata delete-image localhost/demo:latest
+  [[ $(strata layers --json) == "[]" ]]
+  strata import --quiet --name demo "oci:$T/out:latest"
+  check_diff_ids
+  [[ $(strata images --json | jq -r '.[0].id') == $(skopeo inspect --raw --config "oci:$STRATA_IMAGES/oci-gzip:latest" | sha) ]]
+}
+
+@test "commit makes an image that podman runs and skopeo accepts" {
+  local c point
+  c=$(container localhost/demo:latest)
+  point=$(strata mount "$c")
+  echo kept >"$point/srv/kept"
+  rm "$point/srv/empty"
+  rm -r "$point/srv/opaque"
+  show_tree "$point" >"$T/before"
+  strata commit --quiet "$c" localhost/committed:v2
+  strata unmount "$c"
+  strata delete-container "$c"
+  strata images --json | jq -e 'any(.[]; .names | index("localhost/committed:v2"))'
+  podman_run --rm localhost/committed:v2 sh -c 'cat /srv/kept && test ! -e /srv/empty && test ! -e /srv/opaque' | grep -x kept
+  c=$(container localhost/committed:v2)
+  point=$(strata mount "$c")
+  show_tree "$point" | diff "$T/before" -
+  strata delete-container "$c"
+  strata export --quiet localhost/committed:v2 "oci:$T/out:latest"
+  skopeo copy -q "oci:$T/out:latest" "dir:$T/dir"
+  # The config is the old one with a layer more; members that Strata does not know are still there.
+  skopeo inspect --raw --config "oci:$T/out:latest" >"$T/config"
+  jq -e '."x.unknown".kept == [1, 2.5, null] and .config.Labels.strata == "demo"' "$T/config"
+  jq -e '(.rootfs.diff_ids | length) == 4 and ([.history[] | select(.empty_layer | not)] | length) == 4' "$T/config"
+  local last
+  last=$(jq -r '.rootfs.diff_ids[3]' "$T/config")
+  [[ sha256:$(strata diff -u "$(strata images --json | jq -r '.[] | select(.names[0] == "localhost/committed:v2").layer')" | sha) == "$last" ]]
+  check_clean
+}
+
+@test "skopeo reads the store that Strata wrote" {
+  need skopeo
+  skopeo copy -q "$(store_reference localhost/demo:latest)" "oci:$T/copied:latest"
+  [[ $(skopeo inspect --config "oci:$T/copied:latest" | jq -r '.rootfs.diff_ids[]') == $(diff_ids | sed s/^/sha256:/) ]]
+  skopeo copy -q "oci:$STRATA_IMAGES/oci-two:small" "$(store_reference localhost/stored:latest)"
+  [[ $(strata diff -u "$(sha <"$STRATA_IMAGES/small.tar")" | sha) == $(sha <"$STRATA_IMAGES/small.tar") ]]
+}
+
+@test "an export that cannot be written leaves nothing" {
+  mount -t tmpfs -o size=2m none "$(mkdir "$T/small" && echo "$T/small")"
+  refused "$T/small" -- strata export --quiet localhost/demo:latest "oci-archive:$T/small/out.tar"
+  [[ -z $(ls -A "$T/small") ]]
+  refused "$T/small" -- strata export --quiet localhost/demo:latest "oci:$T/small/out"
+  [[ -z $(ls -A "$T/small") ]]
+  check_clean
+}

@@ -1,0 +1,102 @@
+# kill -9 in the middle; the next command of either program works and the half-made layer is gone.
+load lib/common.bash
+setup() {
+  begin
+  need_root
+}
+teardown() { finish; }
+
+killed_import() { # seconds after the layer's record has come to be
+  "$STRATA" --graph "$G" --run "$R" import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest" &
+  local child=$!
+  CHILDREN+=("$child")
+  local waited=0
+  until [[ -s $G/overlay-layers/layers.json ]] || ((waited++ > 500)); do sleep 0.01; done
+  sleep "$1"
+  kill -9 "$child" 2>/dev/null || true
+  wait "$child" 2>/dev/null || true
+}
+
+@test "kill -9 in an import, then Strata" {
+  local round
+  for ((round = 0; round < $(rounds 6 60); round++)); do
+    killed_import "0.$(printf %03d $((round * 37 % 400)))"
+    strata layers >/dev/null
+    [[ $(strata layers --json | jq '[.[] | select(.flags.incomplete)] | length') == 0 ]]
+    no_orphans
+    strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+    check_diff_ids
+    strata delete-image localhost/demo:latest
+    [[ $(strata layers --json) == "[]" ]]
+  done
+}
+
+@test "kill -9 in an import, then podman" {
+  local round
+  for ((round = 0; round < $(rounds 4 40); round++)); do
+    killed_import "0.$(printf %03d $((round * 53 % 400)))"
+    podman images >/dev/null
+    podman pull -q "oci:$STRATA_IMAGES/oci-gzip:latest" >/dev/null
+    no_orphans
+    podman rmi -fa >/dev/null
+    [[ $(strata layers --json) == "[]" ]]
+  done
+}
+
+# What a killed process may leave besides layers: temporary names, which are no records.
+no_orphans() {
+  find "$G" -name '.tmp-*' -delete
+  check_clean
+}
+
+@test "kill -9 of podman in a pull, then Strata" {
+  local round child
+  for ((round = 0; round < $(rounds 4 40); round++)); do
+    (exec podman pull -q "oci:$STRATA_IMAGES/oci-gzip:latest") >/dev/null 2>&1 &
+    child=$!
+    CHILDREN+=("$child")
+    sleep "0.$(printf %03d $((100 + round * 97 % 500)))"
+    kill -9 "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+    strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+    check_diff_ids
+    strata delete-image localhost/demo:latest
+  done
+}
+
+@test "kill -9 of the mount program: unmount, delete and the next mount work" {
+  strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+  local c point pid
+  c=$(container localhost/demo:latest)
+  point=$(strata mount "$c")
+  echo kept >"$point/srv/kept"
+  sync -f "$point"
+  for pid in $(pgrep -f "^$OVERLAY .* $point$"); do kill -9 "$pid"; done
+  strata unmount "$c"
+  [[ -z $(mounts_below "$point") ]]
+  point=$(strata mount "$c")
+  [[ $(cat "$point/srv/kept") == kept ]]
+  strata delete-container "$c"
+  check_clean
+}
+
+@test "kill -9 in a commit and in an export leaves the store as it was" {
+  strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+  local c point round child
+  c=$(container localhost/demo:latest)
+  point=$(strata mount "$c")
+  head -c 50000000 /dev/urandom >"$point/srv/random"
+  strata unmount "$c"
+  for ((round = 0; round < $(rounds 3 30); round++)); do
+    "$STRATA" --graph "$G" --run "$R" commit --quiet "$c" "localhost/killed:$round" &
+    child=$!
+    CHILDREN+=("$child")
+    sleep "0.$(printf %03d $((round * 71 % 300)))"
+    kill -9 "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+    strata images >/dev/null
+    no_orphans
+  done
+  strata commit --quiet "$c" localhost/done:latest
+  podman_run --rm localhost/done sh -c 'test -s /srv/random'
+}
