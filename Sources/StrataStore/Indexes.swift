@@ -1,0 +1,56 @@
+package import StrataModel
+package import StrataPersistence
+
+// Look-ups that one kind of record needs. They run over the records: a command makes one or two of
+// them, and 10,000 records take less time than it takes to build an index of them.
+
+extension RecordTable<LayerRecord> {
+  /// The layers right on top of one, in order.
+  package func children(of id: String) -> [LayerRecord] {
+    records.filter { $0.parent == id }
+  }
+
+  /// The layers whose plain tar has this digest, in order of creation.
+  package func layers(diffID: Digest) -> [LayerRecord] {
+    records.filter { $0.diffID == diffID }
+  }
+
+  /// The layers whose blob has this digest, in order of creation.
+  package func layers(compressedDigest: Digest) -> [LayerRecord] {
+    records.filter { $0.compressedDigest == compressedDigest }
+  }
+
+  /// The layers whose table of contents has this digest, in order of creation.
+  package func layers(tocDigest: Digest) -> [LayerRecord] {
+    records.filter { $0.tocDigest == tocDigest }
+  }
+}
+
+extension RecordTable<ImageRecord> {
+  /// The images that answer to a digest.
+  package func images(digest: Digest) -> [ImageRecord] {
+    records.filter { $0.digest == digest || $0.digests.contains(digest) }
+  }
+
+  /// The images whose top layer, or a mapped copy of it, is this one.
+  package func images(layer: String) -> [ImageRecord] {
+    records.filter { $0.layer == layer || $0.mappedLayers.contains(layer) }
+  }
+}
+
+extension RecordTable<ContainerRecord> {
+  /// The containers that write to a layer: at most one, unless something is damaged.
+  package func containers(layer: String) -> [ContainerRecord] {
+    records.filter { $0.layer == layer }
+  }
+
+  /// The containers made of an image.
+  package func containers(image: String) -> [ContainerRecord] {
+    records.filter { $0.image == image }
+  }
+
+  /// By id, name, layer id, then a prefix of one id: the peer's order for containers.
+  package func findContainer(_ key: String) -> ContainerRecord? {
+    self[key] ?? named(key) ?? containers(layer: key).first ?? withUniquePrefix(key)
+  }
+}
