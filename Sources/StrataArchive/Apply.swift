@@ -1,3 +1,5 @@
+import StrataCompression
+import StrataDigest
 package import StrataModel
 package import StrataSystem
 
@@ -47,12 +49,33 @@ package struct AppliedLayer: Sendable {
 
 /// Writes the tar in `blob` below the directory `diff` and its tar-split to `tarSplit`.
 ///
-/// `progress` is called now and then with the number of bytes of the plain tar so far. What had
-/// been written when an error is thrown is left for the caller to remove; nothing is ever written
-/// outside `diff`.
+/// Reading, decompressing and both digests run on a thread of their own; here the entries are parsed
+/// and written. `progress` is called now and then with the number of bytes of the plain tar so far.
+/// What had been written when an error is thrown is left for the caller to remove; nothing is ever
+/// written outside `diff`.
 package func applyLayer(
   _ blob: any ByteSource, to diff: FileDescriptor, tarSplit: any ByteSink, options: ApplyOptions,
   progress: ((Int64) -> Void)? = nil
 ) throws(StreamError) -> AppliedLayer {
-  throw StreamError(.unsupported, "not yet")
+  let compressed = DigestingSource(blob)
+  let plain = try DecompressingSource(compressed)
+  let digested = plain.compression == .none ? nil : DigestingSource(plain)
+  let ahead = try ReadAheadSource(digested ?? plain)
+  defer { ahead.stop() }
+  let recorder = TarSplitWriter(to: tarSplit)
+  let reader = TarReader(ahead, recorder: recorder)
+  let writer = try LayerWriter(reader, recorder, diff, options, progress)
+  while let header = try reader.next() {
+    try writer.write(header)
+  }
+  try reader.drain()
+  let contentSize = try writer.finish()
+  try recorder.finish()
+  ahead.stop()
+  let compressedDigest = compressed.digest()
+  return AppliedLayer(
+    compressedDigest: compressedDigest, compressedSize: compressed.byteCount,
+    diffID: digested?.digest() ?? compressedDigest,
+    diffSize: digested?.byteCount ?? compressed.byteCount, compression: plain.compression,
+    uids: writer.uids.sorted(), gids: writer.gids.sorted(), contentSize: contentSize)
 }

@@ -1,8 +1,58 @@
+private import CZstd
 package import StrataSystem
 
-/// Compresses to zstd.
+/// Compresses to one zstd frame with a content checksum; level 3 where none is given.
+///
+/// `finish` must be called: without it the frame has no end.
+@safe
 package final class ZstdSink: ByteSink {
-  package init(to sink: any ByteSink, level: Int? = nil) {}
-  package func write(_ bytes: RawSpan) throws(StreamError) {}
-  package func finish() throws(StreamError) {}
+  private let encoder: ZstdEncoder
+  private let sink: any ByteSink
+  private let output = ByteBuffer(capacity: 1 << 17)
+
+  package init(to sink: any ByteSink, level: Int? = nil) {
+    self.sink = sink
+    encoder = ZstdEncoder(level: level ?? 3)
+  }
+
+  package func write(_ bytes: RawSpan) throws(StreamError) {
+    try encoder.encode(bytes, isLast: false, through: output, to: sink)
+  }
+
+  package func finish() throws(StreamError) {
+    try encoder.encode([UInt8]().rawSpan, isLast: true, through: output, to: sink)
+  }
+}
+
+@safe
+private final class ZstdEncoder: Encoder {
+  private let context: OpaquePointer?
+
+  init(level: Int) {
+    unsafe context = ZSTD_createCCtx()
+    if let context = unsafe context {
+      _ = unsafe ZSTD_CCtx_setParameter(
+        context, ZSTD_c_compressionLevel, Int32(max(1, min(level, 22))))
+      _ = unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
+    }
+  }
+
+  deinit { _ = unsafe ZSTD_freeCCtx(context) }
+
+  func step(
+    _ input: UnsafeRawBufferPointer, isLast: Bool, into output: UnsafeMutableRawBufferPointer
+  ) throws(StreamError) -> (consumed: Int, produced: Int, isDone: Bool) {
+    guard let context = unsafe context else {
+      throw StreamError(.system(.outOfMemory), "zstd: cannot start")
+    }
+    var source = unsafe ZSTD_inBuffer(src: input.baseAddress, size: input.count, pos: 0)
+    var target = unsafe ZSTD_outBuffer(dst: output.baseAddress, size: output.count, pos: 0)
+    let left = unsafe ZSTD_compressStream2(
+      context, &target, &source, isLast ? ZSTD_e_end : ZSTD_e_continue)
+    if ZSTD_isError(left) != 0 {
+      throw StreamError(.malformed, "zstd: \(unsafe String(cString: ZSTD_getErrorName(left)))")
+    }
+    let isDone = unsafe isLast ? left == 0 : source.pos == input.count && target.pos < output.count
+    return unsafe (source.pos, target.pos, isDone)
+  }
 }

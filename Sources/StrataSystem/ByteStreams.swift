@@ -101,6 +101,13 @@ extension RawSpan {
   }
 }
 
+extension RawSpan {
+  /// Where a byte first stands, or nil.
+  package func firstIndex(of byte: UInt8) -> Int? {
+    unsafe withUnsafeBytes { unsafe $0.firstIndex(of: byte) }
+  }
+}
+
 /// A reusable block of memory with a count of the bytes that are filled.
 ///
 /// Not thread-safe: one stage of a pipeline owns it at a time.
@@ -129,13 +136,27 @@ public final class ByteBuffer {
     count = min(try body(&span), capacity)
   }
 
-  /// Lets `body` fill the memory behind `count`; its result is added.
+  /// Lets `body` fill the memory behind `count`, at most `limit` bytes of it; its result is added.
   package func append<Failure: Error>(
-    _ body: (inout MutableRawSpan) throws(Failure) -> Int
+    limit: Int = Int.max, _ body: (inout MutableRawSpan) throws(Failure) -> Int
   ) throws(Failure) {
-    let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[count...])
+    let end = count + min(limit, capacity - count)
+    let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: memory[count..<end])
     var span = unsafe rest.mutableBytes
-    count = min(count + (try body(&span)), capacity)
+    count = min(count + (try body(&span)), end)
+  }
+
+  /// Appends the bytes, which must fit.
+  package func append(_ bytes: RawSpan) {
+    append { span in
+      let length = min(span.byteCount, bytes.byteCount)
+      unsafe bytes.withUnsafeBytes { source in
+        unsafe span.withUnsafeMutableBytes {
+          unsafe $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[..<length]))
+        }
+      }
+      return length
+    }
   }
 
   /// The filled bytes, for the time of the call.
@@ -154,9 +175,12 @@ public final class ByteBuffer {
     count = left
   }
 
-  /// Copies bytes from `offset` on to the front of the span, as many as there are and fit.
-  package func copyBytes(from offset: Int, into span: inout MutableRawSpan) -> Int {
-    let length = min(count - offset, span.byteCount)
+  /// Copies bytes from `offset` on to the front of the span, at most `limit`, as many as there are
+  /// and fit.
+  package func copyBytes(
+    from offset: Int, limit: Int = Int.max, into span: inout MutableRawSpan
+  ) -> Int {
+    let length = min(count - offset, span.byteCount, limit)
     if length <= 0 { return 0 }
     let piece = unsafe UnsafeRawBufferPointer(rebasing: memory[offset..<(offset + length)])
     unsafe span.withUnsafeMutableBytes { unsafe $0.copyMemory(from: piece) }
