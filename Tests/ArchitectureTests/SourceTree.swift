@@ -20,7 +20,9 @@ struct SourceFile: CustomStringConvertible, Sendable {
       guard let index = words.firstIndex(of: "import"), index + 1 < words.count,
         words[..<index].allSatisfy({ importModifiers.contains(String($0)) })
       else { return nil }
-      return String(words[index + 1].prefix { $0 != "." })
+      // `import struct Crypto.SHA256` names a declaration of the module.
+      let isKind = importKinds.contains(String(words[index + 1])) && index + 2 < words.count
+      return String(words[index + (isKind ? 2 : 1)].prefix { $0 != "." })
     }
   }
 
@@ -72,6 +74,10 @@ struct SourceFile: CustomStringConvertible, Sendable {
 private let importModifiers: Set<String> = [
   "public", "package", "internal", "private", "fileprivate", "@preconcurrency", "@testable",
   "@_exported",
+]
+
+private let importKinds: Set<String> = [
+  "struct", "class", "enum", "protocol", "func", "var", "let", "typealias", "actor",
 ]
 
 /// All Swift files below a folder of the package.

@@ -27,25 +27,18 @@ struct TwoPrograms {
 
   /// Runs a verb that must succeed, and returns what it printed.
   @discardableResult
-  func run(_ program: Program, _ verb: String..., input: [UInt8] = []) throws -> ProgramResult {
-    let options =
-      store.storageArguments + ["--storage-opt", "overlay.mount_program=\(overlay)"]
+  func run(_ program: Program, _ words: [String], input: [UInt8] = []) throws -> ProgramResult {
+    let options = store.storageArguments + ["--storage-opt", "overlay.mount_program=\(overlay)"]
     let path = program == .strata ? ours.description : program.rawValue
-    let result = try runProgram(path, options + verb, input: input)
-    try #require(result.status == 0, "\(program.rawValue) \(verb): \(result)")
+    let result = try runProgram(path, options + words, input: input)
+    try #require(result.status == 0, "\(program.rawValue) \(words): \(result)")
     return result
   }
 
-  /// The id that a verb which creates printed first.
-  func create(_ program: Program, _ verb: String, _ rest: [String], input: [UInt8] = []) throws
-    -> String
-  {
-    let options =
-      store.storageArguments + ["--storage-opt", "overlay.mount_program=\(overlay)"]
-    let path = program == .strata ? ours.description : program.rawValue
-    let result = try runProgram(path, options + [verb] + rest, input: input)
-    try #require(result.status == 0, "\(program.rawValue) \(verb): \(result)")
-    return try #require(result.lines.first)
+  /// As above; returns the first line, which is the id that a verb which creates prints.
+  @discardableResult
+  func create(_ program: Program, _ words: [String], input: [UInt8] = []) throws -> String {
+    try #require(try run(program, words, input: input).lines.first)
   }
 
   /// A small layer tar, made by GNU tar.
