@@ -22,5 +22,52 @@ public func exportImage(
   _ image: String, from store: Store, to destination: ImageDestination,
   options: ExportOptions = ExportOptions()
 ) throws(StoreError) -> Digest {
-  throw StoreError(.notSupported, "not built yet")
+  let stored = try StoredImage(image, in: store)
+  switch destination {
+  case .ociLayout(let path, let tag):
+    return try exportLayout(stored, path, tag: tag, options)
+  case .ociArchive(let path, let tag):
+    return try exportArchive(
+      stored, path, name: tag ?? stored.names(askedFor: image).first, options)
+  case .dockerArchive(let path, let name):
+    let names = try name.map { name throws(StoreError) in [try imageName(name)] }
+    let archive = try ArchiveWriter(path)
+    let digest = try stored.writeDockerArchive(
+      to: archive, names: names ?? stored.names(askedFor: image), options)
+    try archive.finish()
+    return digest
+  }
+}
+
+private func exportLayout(
+  _ image: StoredImage, _ path: RawPath, tag: String?, _ options: ExportOptions
+) throws(StoreError) -> Digest {
+  let layout = try OCILayoutWriter(path)
+  do throws(StoreError) {
+    let manifest = try image.writeOCI(to: layout, options)
+    try layout.finish(manifest, tag: tag)
+    return manifest.digest
+  } catch {
+    layout.abandon()
+    throw error
+  }
+}
+
+/// In the order of `podman save`; without a tag the image is entered under its whole name, as there.
+private func exportArchive(
+  _ image: StoredImage, _ path: RawPath, name: String?, _ options: ExportOptions
+) throws(StoreError) -> Digest {
+  let archive = try ArchiveWriter(path)
+  let blobs = SpooledBlobs(in: archive.folder)
+  let manifest = try image.writeOCI(to: blobs, options)
+  try archive.addFolder("blobs")
+  try archive.addFolder("blobs/sha256")
+  for blob in blobs.blobs.sorted(by: { $0.digest < $1.digest }) {
+    try archive.add("blobs/sha256/\(blob.digest.hex)", blob.content)
+  }
+  let index = try indexText(nil, adding: manifest, name: name, what: "index.json")
+  try archive.add("index.json", index)
+  try archive.add("oci-layout", layoutVersion)
+  try archive.finish()
+  return manifest.digest
 }

@@ -1,3 +1,4 @@
+import StrataDigest
 public import StrataModel
 public import StrataStore
 public import StrataSystem
@@ -27,7 +28,10 @@ public struct ImportOptions {
 public func importImage(
   _ source: ImageSource, into store: Store, options: ImportOptions = ImportOptions()
 ) throws(StoreError) -> ImageRecord {
-  throw StoreError(.notSupported, "not built yet")
+  let names = try options.names.map { name throws(StoreError) in try imageName(name) }
+  let image = try source.locate(options)
+  let importer = Importer(store: store, image: image, progress: options.progress)
+  return try importer.run(names: names.isEmpty ? image.names : names)
 }
 
 /// Brings an image name to podman's normal form: `two` is `localhost/two:latest`.
@@ -36,5 +40,107 @@ public func normalizedReference(_ name: String) throws(StoreError) -> String {
     return try Reference(normalizing: name).description
   } catch {
     throw StoreError(.usage, error.description)
+  }
+}
+
+/// A name for a new image, in normal form.
+func imageName(_ name: String) throws(StoreError) -> String {
+  let normal = try normalizedReference(name)
+  guard !normal.contains("@") else {
+    throw StoreError(.usage, "\(name): tag by digest not supported")
+  }
+  return normal
+}
+
+/// One import: layers first, then the image's own items, then its names.
+private final class Importer {
+  private let store: Store
+  private let image: SourceImage
+  private let progress: (any TransferProgress)?
+  /// The layers that this import has made, lowest first.
+  private var made: [String] = []
+
+  init(store: Store, image: SourceImage, progress: (any TransferProgress)?) {
+    self.store = store
+    self.image = image
+    self.progress = progress
+  }
+
+  func run(names: [String]) throws(StoreError) -> ImageRecord {
+    do throws(StoreError) {
+      let layers = try importLayers()
+      progress?.report(.finishing)
+      let manifest = try manifest(layers)
+      let content = ImageContent(
+        config: image.config, configDigest: image.configDigest, manifest: manifest.bytes,
+        manifestDigest: manifest.digest, index: image.index, layer: layers.last?.id)
+      return try store.write(content, names: names)
+    } catch {
+      // What another process has begun to use meanwhile refuses to be deleted, and stays.
+      for id in made.reversed() {
+        do throws(StoreError) { try store.deleteLayer(id) } catch { break }
+      }
+      throw error
+    }
+  }
+
+  private func importLayers() throws(StoreError) -> [LayerRecord] {
+    progress?.report(
+      .planned(image.layers.map { TransferLayer(digest: $0.digest, size: $0.size) }))
+    let ids = layerIDs(diffIDs: image.config.diffIDs)
+    let present = Dictionary(
+      try store.layers().filter { !$0.isIncomplete }.map { ($0.id, $0) },
+      uniquingKeysWith: { first, _ in first })
+    var records: [LayerRecord] = []
+    for (number, layer) in image.layers.enumerated() {
+      if let record = present[ids[number]] {
+        progress?.report(.skipped(number))
+        records.append(record)
+        continue
+      }
+      let parent = number == 0 ? nil : ids[number - 1]
+      records.append(try importLayer(layer, number, id: ids[number], parent: parent))
+    }
+    return records
+  }
+
+  private func importLayer(_ layer: SourceLayer, _ number: Int, id: String, parent: String?)
+    throws(StoreError) -> LayerRecord
+  {
+    progress?.report(.started(number))
+    let progress = progress
+    do throws(StoreError) {
+      let record = try store.putLayer(
+        LayerCreation(id: id, parent: parent), content: try layer.open(),
+        expected: layer.expected, progress: { progress?.report(.advanced(number, bytes: $0)) })
+      made.append(id)
+      progress?.report(.finished(number))
+      return record
+    } catch {
+      // Another process was quicker with the same layer.
+      if error.code == .duplicateID, let record = try? store.layer(id), record.id == id {
+        progress?.report(.skipped(number))
+        return record
+      }
+      throw error.wrapped("\(image.location): layer \(layer.digest)")
+    }
+  }
+
+  private func manifest(_ layers: [LayerRecord]) throws(StoreError) -> (
+    bytes: [UInt8], digest: Digest
+  ) {
+    switch image.manifest {
+    case .given(let bytes, let digest):
+      return (bytes, digest)
+    case .dockerArchive:
+      let config = Descriptor(
+        mediaType: MediaType.dockerConfig, digest: image.configDigest,
+        size: Int64(image.config.bytes.count))
+      let descriptors = zip(layers, image.config.diffIDs).map { record, diffID in
+        Descriptor(mediaType: MediaType.dockerLayerGzip, digest: diffID, size: record.diffSize)
+      }
+      let bytes = Manifest.docker(config: config, layers: descriptors)
+      return (bytes, Digester.digest(of: bytes))
+    }
   }
 }

@@ -62,20 +62,16 @@ extension TarFiles {
     var entryStart: Int64 = 0
     while position + Self.blockSize <= size {
       let block = try block(at: position)
-      if block.allSatisfy({ $0 == 0 }) {
-        if position == 0 { throw StreamError(.malformed, "invalid tar header") }
-        return
-      }
+      if block.allSatisfy({ $0 == 0 }) { return }
       let rawSize = try Self.size(in: block)
       let body = position + Self.blockSize
       if Self.prefixTypes.contains(block[156]) {
         position = body + Self.padded(rawSize)
         continue
       }
-      let source = RangeSource(file, entryStart..<max(size, body), name: location)
-      guard let header = try TarReader(source).next() else {
-        throw StreamError(.malformed, "invalid tar header")
-      }
+      let header =
+        entryStart == position
+        ? try Self.header(block, size: rawSize) : try header(from: entryStart, to: size)
       let bodySize = try bodySize(header, rawSize: rawSize)
       guard bodySize <= size - body else {
         throw StreamError(.unexpectedEnd, "\(header.displayName): unexpected EOF")
@@ -84,8 +80,39 @@ extension TarFiles {
       position = body + Self.padded(bodySize)
       entryStart = position
     }
-    // Without closing blocks it may have been cut between two entries; a writer that dies leaves that.
-    throw StreamError(.unexpectedEnd, "unexpected EOF")
+    // Closing blocks may be missing, as for the Go tools; half a block may not.
+    if position != size || entryStart != position {
+      throw StreamError(.unexpectedEnd, "unexpected EOF")
+    }
+  }
+
+  /// The header of an entry that has blocks before it.
+  private func header(from start: Int64, to end: Int64) throws(StreamError) -> TarHeader {
+    let source = RangeSource(file, start..<end, name: location)
+    guard let header = try TarReader(source).next() else {
+      throw StreamError(.malformed, "invalid tar header")
+    }
+    return header
+  }
+
+  /// The header in a single block: most entries are so short, and a layer has many.
+  private static func header(_ block: [UInt8], size: Int64) throws(StreamError) -> TarHeader {
+    let sum = block.enumerated().reduce(0) { sum, byte in
+      sum + ((148..<156).contains(byte.offset) ? 0x20 : Int(byte.element))
+    }
+    guard try number(block[148..<156]) == Int64(sum) else {
+      throw StreamError(.malformed, "invalid tar header")
+    }
+    func text(_ range: Range<Int>) -> [UInt8] { Array(block[range].prefix { $0 != 0 }) }
+    var name = text(0..<100)
+    // GNU archives keep times where the others have the front of a long name.
+    let prefix = text(345..<500)
+    if block[257..<263].elementsEqual("ustar\0".utf8), !prefix.isEmpty {
+      name = prefix + [UInt8(ascii: "/")] + name
+    }
+    return TarHeader(
+      name: name, type: TarHeader.EntryType(rawValue: block[156]), size: size,
+      linkName: text(157..<257))
   }
 
   private func block(at position: Int64) throws(StreamError) -> [UInt8] {
@@ -133,12 +160,21 @@ extension TarFiles {
       }
       for byte in field.suffix(8) { size = size << 8 | Int64(byte) }
     } else {
-      for byte in field.drop(while: { $0 == 0x20 }).prefix(while: { $0 != 0 && $0 != 0x20 }) {
-        guard byte >= 0x30, byte <= 0x37 else { throw invalid }
-        size = size << 3 | Int64(byte - 0x30)
-      }
+      size = try number(field)
     }
     guard size >= 0, size < 1 << 60 else { throw invalid }
     return size
+  }
+
+  /// Octal digits after spaces, up to a space or NUL.
+  private static func number(_ field: ArraySlice<UInt8>) throws(StreamError) -> Int64 {
+    var value: Int64 = 0
+    for byte in field.drop(while: { $0 == 0x20 }).prefix(while: { $0 != 0 && $0 != 0x20 }) {
+      guard byte >= 0x30, byte <= 0x37 else {
+        throw StreamError(.malformed, "invalid tar header")
+      }
+      value = value << 3 | Int64(byte - 0x30)
+    }
+    return value
   }
 }

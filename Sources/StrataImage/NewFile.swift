@@ -1,0 +1,76 @@
+import StrataModel
+import StrataSystem
+
+/// A file that gets its name when it is complete, so that nobody ever sees half of it.
+///
+/// It has no name before that where the file system can do so, and a killed program leaves nothing.
+final class NewFile: ByteSink {
+  private let directory: FileDescriptor
+  private let path: RawPath
+  private let file: SharedDescriptor
+  /// The passing name, where there must be one.
+  private var temporaryName: RawPath?
+
+  /// A file to be in an open directory, which outlives it; `path` is the directory's, for messages.
+  init(in directory: FileDescriptor, _ path: RawPath) throws(StoreError) {
+    self.directory = directory
+    self.path = path
+    var name: RawPath?
+    file = try calling("make a file in \(path)") { () throws(Errno) in
+      do throws(Errno) {
+        return SharedDescriptor(
+          try directory.open(".", [.writeOnly, .temporaryFile], mode: 0o644))
+      } catch {
+        guard error == .notSupported || error == .isADirectory || error == .invalidArgument else {
+          throw error
+        }
+        let passing = Self.passingName()
+        name = passing
+        return SharedDescriptor(
+          try directory.open(passing, [.writeOnly, .create, .exclusive], mode: 0o644))
+      }
+    }
+    temporaryName = name
+  }
+
+  deinit {
+    if let temporaryName { try? directory.unlink(temporaryName) }
+  }
+
+  private static func passingName() -> RawPath {
+    RawPath(".strata-\(hexText(randomBytes(8)))")
+  }
+
+  func write(_ bytes: RawSpan) throws(StreamError) {
+    do throws(Errno) {
+      try file.view.writeAll(bytes)
+    } catch {
+      throw StreamError(error, "write a file in \(path)")
+    }
+  }
+
+  /// Brings the content to the disk and gives the file its name, in place of one that has it.
+  func publish(as name: RawPath) throws(StoreError) {
+    try calling("write \(path.appending(name))") { () throws(Errno) in
+      try file.view.synchronizeData()
+      if let temporaryName {
+        try directory.rename(temporaryName, to: directory, name)
+        self.temporaryName = nil
+        return
+      }
+      do throws(Errno) {
+        try file.view.linkSelf(to: directory, name)
+      } catch  where error == .fileExists {
+        // link(2) replaces nothing, rename(2) does.
+        let passing = Self.passingName()
+        try file.view.linkSelf(to: directory, passing)
+        do throws(Errno) {
+          try directory.rename(passing, to: directory, name)
+        } catch {
+          try? directory.unlink(passing)
+          throw error
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import StrataCompression
+import StrataModel
+import StrataSystem
+
+/// Opens a file for reading by offset; `-` is standard input, which is copied aside.
+func openFile(_ path: RawPath) throws(StoreError) -> SharedDescriptor {
+  let file = try calling("open \(path)") { () throws(Errno) in
+    SharedDescriptor(try FileDescriptor.workingDirectory.open(path, .readOnly))
+  }
+  let status = try calling("stat \(path)") { () throws(Errno) in try file.view.status() }
+  guard status.type == .regular else {
+    throw StoreError(.usage, "\(path) is no file and no folder; pipe it in as - instead")
+  }
+  return file
+}
+
+/// Copies standard input into a file without a name, since archives are read by offset.
+func spoolStandardInput(_ options: ImportOptions) throws(StoreError) -> SharedDescriptor {
+  let spool = try Spool(in: options.temporaryDirectory)
+  let input = try calling("open standard input") { () throws(Errno) in
+    try FileDescriptor.standardInput.duplicate()
+  }
+  let source = FileSource(input, name: "standard input")
+  _ = try streaming("standard input") { () throws(StreamError) in try source.copy(to: spool) }
+  return spool.contents
+}
+
+/// The members of a tar at a path, which may be compressed as a whole.
+func openTar(_ path: RawPath, _ options: ImportOptions) throws(StoreError) -> TarFiles {
+  let file = try path == "-" ? spoolStandardInput(options) : openFile(path)
+  let plain = try decompressed(file, location: "\(path)", options)
+  return try TarFiles(plain, location: "\(path)")
+}
+
+/// The file itself, or its decompressed content where it is compressed.
+func decompressed(_ file: SharedDescriptor, location: String, _ options: ImportOptions)
+  throws(StoreError) -> SharedDescriptor
+{
+  let start = try calling("read \(location)") { () throws(Errno) in
+    try file.view.read(count: 16, at: 0)
+  }
+  if start.isEmpty { throw malformed("\(location): empty file: unexpected EOF") }
+  if detectCompression(start) == .none { return file }
+  let spool = try Spool(in: options.temporaryDirectory)
+  let source = try wholeFile(file, location: location)
+  _ = try streaming(location) { () throws(StreamError) in
+    try DecompressingSource(source).copy(to: spool)
+  }
+  return spool.contents
+}
+
+/// A file from its start to its end.
+func wholeFile(_ file: SharedDescriptor, location: String) throws(StoreError) -> RangeSource {
+  let size = try calling("stat \(location)") { () throws(Errno) in try file.view.status().size }
+  return RangeSource(file, 0..<size, name: location)
+}

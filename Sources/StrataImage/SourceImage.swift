@@ -1,0 +1,101 @@
+import StrataJSON
+import StrataModel
+import StrataStore
+import StrataSystem
+
+/// An image that has been found outside a store and whose layers have yet to be read.
+struct SourceImage {
+  /// Where it lies, for messages.
+  var location: String
+  var config: ImageConfig
+  var configDigest: Digest
+  /// One for each diff ID of the config, lowest first.
+  var layers: [SourceLayer]
+  var manifest: SourceManifest
+  /// The index that led to the manifest, if one did, with its digest.
+  var index: (bytes: [UInt8], digest: Digest)?
+  /// The names that the source gives it, in normal form.
+  var names: [String]
+}
+
+/// One layer of an image outside a store.
+struct SourceLayer {
+  /// The blob's digest where the source names one, else the diff ID.
+  var digest: Digest
+  var size: Int64?
+  /// What the blob must turn out to be.
+  var expected: LayerExpectation
+  /// Opens the blob.
+  var open: () throws(StoreError) -> any ByteSource
+}
+
+/// Where the manifest of an image comes from.
+enum SourceManifest {
+  /// The source has one.
+  case given([UInt8], Digest)
+  /// The source has none, and it is made of the layers as they are in the store.
+  case dockerArchive
+}
+
+extension ImageSource {
+  /// Finds the image and reads everything of it but the layers.
+  func locate(_ options: ImportOptions) throws(StoreError) -> SourceImage {
+    switch self {
+    case .ociLayout(let path, let tag):
+      return try locateInLayout(FolderFiles(path), tag: tag)
+    case .ociArchive(let path, let tag):
+      return try locateInLayout(openTar(path, options), tag: tag)
+    case .dockerArchive(let path, let reference):
+      return try locateInDockerArchive(openTar(path, options), reference: reference)
+    case .layerTar(let path):
+      return try locateLayerTar(path, options)
+    case .detect(let path):
+      return try detect(path, options)
+    }
+  }
+
+  /// A folder is a layout; a tar is what its files say, and the form that keeps more is taken where
+  /// it is both, as `docker save` of today writes it (podman 4.3 does the same, measured).
+  private func detect(_ path: RawPath, _ options: ImportOptions) throws(StoreError) -> SourceImage {
+    if path == "-" {
+      return try detectTar(spoolStandardInput(options), path, options)
+    }
+    let status = try calling("open \(path)") { () throws(Errno) in
+      try FileDescriptor.workingDirectory.status(of: path, follow: true)
+    }
+    if status.type == .directory {
+      let files = try FolderFiles(path)
+      guard try files.open("index.json") != nil else {
+        throw malformed("\(path): this folder is no OCI image layout: it has no index.json")
+      }
+      return try locateInLayout(files, tag: nil)
+    }
+    return try detectTar(openFile(path), path, options)
+  }
+
+  private func detectTar(_ file: SharedDescriptor, _ path: RawPath, _ options: ImportOptions)
+    throws(StoreError) -> SourceImage
+  {
+    let plain = try decompressed(file, location: "\(path)", options)
+    let files: TarFiles
+    do throws(StoreError) {
+      files = try TarFiles(plain, location: "\(path)")
+    } catch {
+      // A layer may hold what the archives of images do not, sparse files for one.
+      guard error.message.contains("sparse") else { throw error }
+      return try locateLayerTar(file, location: "\(path)", options)
+    }
+    if files.contains("index.json"), files.contains("oci-layout") {
+      return try locateInLayout(files, tag: nil)
+    }
+    if files.contains("manifest.json") {
+      return try locateInDockerArchive(files, reference: nil)
+    }
+    return try locateLayerTar(file, location: "\(path)", options)
+  }
+}
+
+/// Brings the names that a source gives to normal form; what is no name is left out.
+func normalized(_ names: [String]) -> [String] {
+  Identifiers.deduplicated(names.compactMap { try? Reference(normalizing: $0).description })
+}

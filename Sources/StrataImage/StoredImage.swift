@@ -1,0 +1,162 @@
+import StrataCompression
+import StrataDigest
+import StrataModel
+import StrataStore
+import StrataSystem
+
+/// An image in a store with all that a copy of it needs.
+struct StoredImage {
+  let store: Store
+  let record: ImageRecord
+  let config: ImageConfig
+  let configDigest: Digest
+  /// As the store has it; nil where it has none that can be read.
+  let manifest: Manifest?
+  let manifestDigest: Digest?
+  /// Lowest first.
+  let layers: [LayerRecord]
+
+  /// Reads everything of an image but its layers' content.
+  init(_ key: String, in store: Store) throws(StoreError) {
+    self.store = store
+    let record = try Self.find(key, in: store)
+    self.record = record
+    let what = "image \(record.id.prefix(12))"
+    manifest = try? Manifest(
+      try store.imageData(record.id, "manifest"), mediaType: "", what: "\(what): manifest")
+    manifestDigest = manifest.map { Digester.digest(of: $0.bytes) }
+    guard let key = Self.configKey(record, manifest) else {
+      throw StoreError(.notSupported, "\(what) has no config: it is no container image")
+    }
+    configDigest = key
+    config = try ImageConfig(
+      try store.imageData(record.id, key.description), what: "\(what): config")
+    guard digest(of: config.bytes, like: key) == key else {
+      throw StoreError(.damaged, "\(what): config \(key) is damaged in the store")
+    }
+    layers = try Self.chain(record.layer, in: store)
+    guard layers.count == config.diffIDs.count else {
+      throw StoreError(
+        .damaged, "\(what) has \(layers.count) layers and \(config.diffIDs.count) diff IDs")
+    }
+  }
+
+  /// By id, id prefix or name as it stands, then by the name's normal form.
+  private static func find(_ key: String, in store: Store) throws(StoreError) -> ImageRecord {
+    do throws(StoreError) {
+      return try store.image(key)
+    } catch {
+      guard error.code == .imageUnknown, let name = try? Reference(normalizing: key).description,
+        name != key
+      else { throw error }
+      return try store.image(name)
+    }
+  }
+
+  private static func configKey(_ record: ImageRecord, _ manifest: Manifest?) -> Digest? {
+    if let config = manifest?.config.digest, record.bigDataNames.contains(config.description) {
+      return config
+    }
+    return record.bigDataNames.lazy.compactMap { try? Digest($0) }.first { $0.hex == record.id }
+  }
+
+  /// The layers from the lowest up to `top`.
+  static func chain(_ top: String?, in store: Store) throws(StoreError) -> [LayerRecord] {
+    var layers: [LayerRecord] = []
+    var next = top
+    while let id = next {
+      let layer = try store.layer(id)
+      layers.append(layer)
+      next = layer.parent
+    }
+    return layers.reversed()
+  }
+
+  /// The names that a copy should carry: the one that it was asked for by, else all.
+  func names(askedFor key: String) -> [String] {
+    if record.names.contains(key) { return [key] }
+    if let name = try? Reference(normalizing: key).description, record.names.contains(name) {
+      return [name]
+    }
+    return record.names
+  }
+}
+
+/// A layer's blob as it was written out.
+struct WrittenBlob {
+  var digest: Digest
+  var size: Int64
+}
+
+extension StoredImage {
+  /// Writes a layer in a compression and verifies that its content is what the config says.
+  func writeLayer(
+    _ number: Int, _ compression: Compression, to sink: any ByteSink,
+    progress: (any TransferProgress)?
+  ) throws(StoreError) -> WrittenBlob {
+    let layer = layers[number]
+    let blob = DigestingSink(sink)
+    let compressor = Compressor(compression, to: blob)
+    let counter = ProgressSink(compressor, progress, number)
+    let plain = DigestingSink(counter)
+    progress?.report(.started(number))
+    try store.diff(layer.id, from: layer.parent, compression: Compression.none, to: plain)
+    try streaming("layer \(layer.id.prefix(12))") { () throws(StreamError) in
+      try compressor.finish()
+    }
+    let (diffID, _) = plain.finish()
+    guard diffID == config.diffIDs[number] else {
+      throw StoreError(
+        .damaged,
+        "layer \(layer.id.prefix(12)) was changed in the store: its content is \(diffID), not "
+          + "\(config.diffIDs[number])")
+    }
+    progress?.report(.finished(number))
+    let (digest, size) = blob.finish()
+    return WrittenBlob(digest: digest, size: size)
+  }
+}
+
+/// Compresses on the way to a sink.
+final class Compressor: ByteSink {
+  private let target: any ByteSink
+  private let gzip: GzipSink?
+  private let zstd: ZstdSink?
+
+  /// Gzip and zstd; anything else passes through.
+  init(_ compression: Compression, to sink: any ByteSink) {
+    gzip = compression == .gzip ? GzipSink(to: sink) : nil
+    zstd = compression == .zstd ? ZstdSink(to: sink) : nil
+    target = gzip ?? zstd ?? sink
+  }
+
+  func write(_ bytes: RawSpan) throws(StreamError) { try target.write(bytes) }
+
+  func finish() throws(StreamError) {
+    try gzip?.finish()
+    try zstd?.finish()
+  }
+}
+
+/// Tells of the bytes that pass, about once a MiB.
+private final class ProgressSink: ByteSink {
+  private let target: any ByteSink
+  private let progress: (any TransferProgress)?
+  private let number: Int
+  private var total: Int64 = 0
+  private var told: Int64 = 0
+
+  init(_ sink: any ByteSink, _ progress: (any TransferProgress)?, _ number: Int) {
+    target = sink
+    self.progress = progress
+    self.number = number
+  }
+
+  func write(_ bytes: RawSpan) throws(StreamError) {
+    try target.write(bytes)
+    total += Int64(bytes.byteCount)
+    guard let progress, total - told >= 1 << 20 else { return }
+    told = total
+    progress.report(.advanced(number, bytes: total))
+  }
+}
