@@ -140,6 +140,9 @@ int cstrata_random(void *buffer, size_t size) {
   }
   return 0;
 }
+int cstrata_close_range(unsigned first, unsigned last) {
+  RETURN((int)syscall(SYS_close_range, first, last, 0));
+}
 int cstrata_raise_descriptor_limit(uint64_t *limit) {
   struct rlimit r;
   if (getrlimit(RLIMIT_NOFILE, &r) < 0) return -errno;

@@ -3,6 +3,7 @@ package import StrataSystem
 extension FileSystem {
   package func negotiate(_ connection: inout Negotiation) {}
   package func destroy() {}
+  package func report() -> String { "" }
   package func interrupt(_ unique: UInt64) {}
 
   package func lookup(

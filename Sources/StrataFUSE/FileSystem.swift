@@ -1,7 +1,9 @@
 package import StrataSystem
 
-/// What a file system answers. Every requirement has a default: ENOSYS (which for most requests
-/// also tells the kernel never to ask again), success for releases, and nothing for `forget`.
+/// What a file system answers.
+///
+/// Every requirement has a default: ENOSYS (which for most requests also tells the kernel never to
+/// ask again), success for releases, and nothing for `forget`.
 ///
 /// Requests come as values; a name is its bytes. Each reply is consumed exactly once, now or later
 /// and on any thread: one that is dropped unanswered answers EIO by itself, so that no caller hangs.
@@ -19,7 +21,11 @@ package protocol FileSystem: AnyObject, Sendable {
   func negotiate(_ connection: inout Negotiation)
   /// After the last request.
   func destroy()
-  /// The caller of the request `unique` was interrupted. No reply. The request may be unknown.
+  /// Lines for a person who asks a running mount for its state (SIGUSR1).
+  func report() -> String
+  /// The caller of the request `unique` was interrupted.
+  ///
+  /// No reply. The request may be unknown.
   func interrupt(_ unique: UInt64)
 
   // Names
@@ -68,7 +74,9 @@ package protocol FileSystem: AnyObject, Sendable {
 
   // Files
 
-  /// `mode` is unmasked. The name may have appeared meanwhile: then O_EXCL decides.
+  /// `mode` is unmasked.
+  ///
+  /// The name may have appeared meanwhile: then O_EXCL decides.
   func create(
     _ name: RawPath, in parent: NodeID, mode: UInt32, _ request: OpenRequest,
     _ context: RequestContext, _ reply: consuming CreateReply)

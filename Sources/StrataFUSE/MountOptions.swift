@@ -3,7 +3,9 @@ package import StrataSystem
 /// How a file system is put into the tree.
 package struct MountOptions: Sendable {
   package var mountPoint: RawPath = ""
-  /// The first column of /proc/mounts. Tools look for the peer's name there and in the type.
+  /// The first column of /proc/mounts.
+  ///
+  /// Tools look for the peer's name there and in the type.
   package var source: RawPath = "fuse-overlayfs"
   /// The type is `fuse.` and this.
   package var subtype: RawPath = "fuse-overlayfs"

@@ -59,10 +59,11 @@ package struct Negotiation: Sendable {
   /// How many file systems may be stacked above and below, for passthrough; 0 switches it off.
   package var maxStackDepth: UInt32 = 0
 
-  /// What every file system of ours wants: no umask in the kernel, readdirplus when it pays,
-  /// big writes, parallel lookups, symlinks cached, and the killing of suid bits as our duty
-  /// (else each WRITE first asks GETXATTR security.capability). AUTO_INVAL_DATA stays off: it
-  /// throws the page cache away whenever a time changes.
+  /// What every file system of ours wants: no umask in the kernel, readdirplus when it pays, big
+  /// writes, parallel lookups, symlinks cached, and the killing of suid bits as our duty (else each
+  /// WRITE first asks GETXATTR security.capability).
+  ///
+  /// AUTO_INVAL_DATA stays off: it throws the page cache away whenever a time changes.
   static let usual: Capabilities = [
     .asyncRead, .atomicTruncate, .bigWrites, .dontMask, .readDirectoryPlus,
     .readDirectoryPlusAuto, .asyncDirectIO, .parallelDirectoryOperations, .maxPages,

@@ -1,7 +1,9 @@
 package import StrataSystem
 
-/// A part of a directory's listing. Append until it is refused, then send: an empty part is the
-/// end. `next` is the cookie from which a later request goes on behind this entry; never 0.
+/// A part of a directory's listing.
+///
+/// Append until it is refused, then send: an empty part is the end. `next` is the cookie from which
+/// a later request goes on behind this entry; never 0.
 package struct DirectoryReply: ~Copyable, Sendable {
   private var part: DirectoryPart
 
@@ -40,8 +42,9 @@ package struct DirectoryPlusReply: ~Copyable, Sendable {
     part.room >= 128 + 24 + paddedToEight(name.count)
   }
 
-  /// Adds an entry and counts one lookup of its node. False, and nothing added or counted, if it
-  /// does not fit any more.
+  /// Adds an entry and counts one lookup of its node.
+  ///
+  /// False, and nothing added or counted, if it does not fit any more.
   package mutating func append(_ name: RawPath, _ entry: Entry, next: UInt64) -> Bool {
     guard hasRoom(for: name) else { return false }
     part.write {

@@ -1,7 +1,9 @@
 package import StrataSystem
 
-/// The duty to answer one request. Dropped unanswered it answers EIO, so that a forgotten path
-/// costs an error and never a caller that hangs. Each typed reply below wraps one.
+/// The duty to answer one request.
+///
+/// Dropped unanswered it answers EIO, so that a forgotten path costs an error and never a caller
+/// that hangs. Each typed reply below wraps one.
 struct PendingReply: ~Copyable, Sendable {
   let channel: ReplyChannel
   /// The request's number, or 0 once it is answered.
@@ -48,8 +50,10 @@ package struct EmptyReply: ~Copyable, Sendable {
   }
 }
 
-/// A name's node. Methods return whether the kernel took the entry: if not (the caller was
-/// interrupted), no lookup was counted, and no FORGET will come for it.
+/// A name's node.
+///
+/// Methods return whether the kernel took the entry: if not (the caller was interrupted), no lookup
+/// was counted, and no FORGET will come for it.
 package struct EntryReply: ~Copyable, Sendable {
   var pending: PendingReply
 
@@ -70,7 +74,9 @@ package struct EntryReply: ~Copyable, Sendable {
   }
 }
 
-/// A new file and its open. As for `EntryReply`, and the open is not released either.
+/// A new file and its open.
+///
+/// As for `EntryReply`, and the open is not released either.
 package struct CreateReply: ~Copyable, Sendable {
   var pending: PendingReply
 
@@ -93,7 +99,9 @@ package struct CreateReply: ~Copyable, Sendable {
   }
 }
 
-/// An open file or directory. If the kernel did not take it, no release will come.
+/// An open file or directory.
+///
+/// If the kernel did not take it, no release will come.
 package struct OpenReply: ~Copyable, Sendable {
   var pending: PendingReply
 

@@ -2,12 +2,15 @@ import Glibc
 import StrataSystem
 import Synchronization
 
-/// The way out to the kernel: the device's descriptor and memory for large replies. Any thread may
-/// send; one write(2) is one reply, so no lock is held for it.
+/// The way out to the kernel: the device's descriptor and memory for large replies.
+///
+/// Any thread may send; one write(2) is one reply, so no lock is held for it.
 final class ReplyChannel: Sendable {
   /// The device, owned by the session, which outlives every request it read.
   private let device: Int32
-  /// Buffers not in use. At most as many as there are threads that serve at once.
+  /// Buffers not in use.
+  ///
+  /// At most as many as there are threads that serve at once.
   private let spare = Mutex<[ReplyBuffer]>([])
   /// The most bytes a READ or READDIR can ask for.
   private let bufferSize: Int
@@ -77,7 +80,9 @@ final class ReplyChannel: Sendable {
   }
 
   /// False if the kernel took no reply: ENOENT, the caller was interrupted and is gone; ENODEV, the
-  /// mount is. In both cases nobody can use what the reply promised.
+  /// mount is.
+  ///
+  /// In both cases nobody can use what the reply promised.
   private func written(_ call: () -> Int) -> Bool {
     while true {
       if call() >= 0 { return true }

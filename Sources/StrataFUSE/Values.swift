@@ -1,6 +1,8 @@
 package import StrataSystem
 
-/// What the kernel knows a file by. Never reused for another file while the kernel remembers it.
+/// What the kernel knows a file by.
+///
+/// Never reused for another file while the kernel remembers it.
 package struct NodeID: RawRepresentable, Hashable, Sendable {
   package let rawValue: UInt64
   package init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -53,7 +55,9 @@ package struct CacheLifetime: Hashable, Sendable {
   }
 }
 
-/// What stat(2) shows of a file. Wire: `fuse_attr`.
+/// What stat(2) shows of a file.
+///
+/// Wire: `fuse_attr`.
 package struct Attributes: Sendable {
   package var inode: UInt64
   package var size: Int64
@@ -97,7 +101,9 @@ package struct Attributes: Sendable {
   }
 }
 
-/// A name's answer: the node it leads to, or that there is none. Wire: `fuse_entry_out`.
+/// A name's answer: the node it leads to, or that there is none.
+///
+/// Wire: `fuse_entry_out`.
 package struct Entry: Sendable {
   /// Nil for a name that does not exist, which the kernel remembers too.
   package var node: NodeID?
@@ -140,9 +146,11 @@ package struct AttributeChanges: Sendable {
   package var modificationTime: TimeChange = .keep
   /// The open file through which the change comes (ftruncate, fchmod on some kernels).
   package var handle: UInt64?
-  /// Suid, sgid (of a group-executable file) and security.capability must go, as
-  /// HANDLE_KILLPRIV_V2 makes it our duty. Also set where the request names no change at all: that
-  /// is how the kernel announces a passthrough write (measured on 6.18), never a no-op.
+  /// Suid, sgid (of a group-executable file) and security.capability must go, as HANDLE_KILLPRIV_V2
+  /// makes it our duty.
+  ///
+  /// Also set where the request names no change at all: that is how the kernel announces a
+  /// passthrough write (measured on 6.18), never a no-op.
   package var dropPrivileges = false
 
   package init() {}
@@ -150,7 +158,9 @@ package struct AttributeChanges: Sendable {
 
 /// The kernel's wishes about an open.
 package struct OpenRequest: Sendable {
-  /// O_ flags without O_CREAT, O_EXCL and O_NOCTTY. O_APPEND is the kernel's own matter.
+  /// O_ flags without O_CREAT, O_EXCL and O_NOCTTY.
+  ///
+  /// O_APPEND is the kernel's own matter.
   package var flags: OpenFlags
   /// The file is truncated by a caller who may not keep its suid and capability bits.
   package var dropPrivileges: Bool
@@ -164,7 +174,9 @@ package struct OpenRequest: Sendable {
   package var writes: Bool { flags.rawValue & 3 != 0 || flags.contains(.truncate) }
 }
 
-/// How the kernel shall treat an open file or directory. Wire: FOPEN_ flags.
+/// How the kernel shall treat an open file or directory.
+///
+/// Wire: FOPEN_ flags.
 package struct OpenModes: OptionSet, Sendable {
   package let rawValue: UInt32
   package init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -181,7 +193,9 @@ package struct OpenModes: OptionSet, Sendable {
   package static let parallelDirectWrites = OpenModes(rawValue: 1 << 6)
 }
 
-/// The answer to an open. Wire: `fuse_open_out`.
+/// The answer to an open.
+///
+/// Wire: `fuse_open_out`.
 package struct OpenResult: Sendable {
   /// Any number; it comes back with each request on this open.
   package var handle: UInt64

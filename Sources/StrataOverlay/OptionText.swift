@@ -1,6 +1,8 @@
 import StrataSystem
 
-/// The bytes of an `-o` argument taken apart. Escapes are taken off only after splitting.
+/// The bytes of an `-o` argument taken apart.
+///
+/// Escapes are taken off only after splitting.
 ///
 /// libfuse, mount(8) and the kernel's overlay each take one backslash off, and callers add one for
 /// each reader they know of: so one or two backslashes before `,` or `:` make it a plain character

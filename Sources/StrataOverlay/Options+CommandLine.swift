@@ -64,8 +64,10 @@ extension OverlayOptions {
     if environment("FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT") != nil { deviceWhiteouts = false }
   }
 
-  /// Takes one `-o` argument. Later options win over earlier ones; empty items mean nothing, since
-  /// containers-storage leaves commas behind.
+  /// Takes one `-o` argument.
+  ///
+  /// Later options win over earlier ones; empty items mean nothing, since containers-storage leaves
+  /// commas behind.
   fileprivate mutating func apply(_ text: ArraySlice<UInt8>) throws(UsageError) {
     for item in OptionText.items(text) {
       let (name, value) = OptionText.split(item)

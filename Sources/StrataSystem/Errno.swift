@@ -60,6 +60,7 @@ extension Errno {
   package static let notSupported = Errno(rawValue: EOPNOTSUPP)
   package static let staleHandle = Errno(rawValue: ESTALE)
   package static let quotaExceeded = Errno(rawValue: EDQUOT)
+  package static let protocolError = Errno(rawValue: EPROTO)
   package static let noChild = Errno(rawValue: ECHILD)
   package static let noSuchProcess = Errno(rawValue: ESRCH)
 }

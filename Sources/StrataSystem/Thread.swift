@@ -7,22 +7,34 @@ package struct JoinableThread: ~Copyable {
   private let handle: pthread_t
 
   /// Starts `body` on a new thread; EAGAIN where the kernel gives no more threads.
+  ///
   /// C: `pthread_create`.
   package init(_ body: @escaping @Sendable () -> Void) throws(Errno) {
-    let box = unsafe Unmanaged.passRetained(ThreadBody(body))
-    var thread = pthread_t()
-    let result = unsafe pthread_create(&thread, nil, runThreadBody, box.toOpaque())
-    if result != 0 {
-      unsafe box.release()
-      throw Errno(rawValue: result)
-    }
-    handle = thread
+    handle = try startPosixThread(body)
   }
 
   deinit { pthread_join(handle, nil) }
 
   /// Waits for the thread's end.
   package consuming func join() {}
+}
+
+/// Runs `body` on a thread that nobody waits for and that ends with the process at the latest.
+///
+/// EAGAIN where the kernel gives no more threads. C: `pthread_create`, `pthread_detach`.
+package func startDetachedThread(_ body: @escaping @Sendable () -> Void) throws(Errno) {
+  pthread_detach(try startPosixThread(body))
+}
+
+private func startPosixThread(_ body: @escaping @Sendable () -> Void) throws(Errno) -> pthread_t {
+  let box = unsafe Unmanaged.passRetained(ThreadBody(body))
+  var thread = pthread_t()
+  let result = unsafe pthread_create(&thread, nil, runThreadBody, box.toOpaque())
+  if result != 0 {
+    unsafe box.release()
+    throw Errno(rawValue: result)
+  }
+  return thread
 }
 
 private final class ThreadBody: Sendable {

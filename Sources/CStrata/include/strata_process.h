@@ -56,6 +56,8 @@ int cstrata_spawn(const char *path, char *const argv[], char *const environment[
 int cstrata_wait(int pid, int *status);
 int cstrata_execve(const char *path, char *const argv[], char *const environment[]);
 int cstrata_fork(void);
+// Closes the descriptors from `first` to `last`.
+int cstrata_close_range(unsigned first, unsigned last);
 int cstrata_kill(int pid, int signal);
 int cstrata_random(void *buffer, size_t size);
 int cstrata_raise_descriptor_limit(uint64_t *limit);

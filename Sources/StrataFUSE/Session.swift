@@ -1,0 +1,173 @@
+package import StrataSystem
+import Synchronization
+
+/// A mounted file system being served: the device, what was negotiated, and the loop that reads
+/// requests and hands them to a `FileSystem`.
+///
+/// Requests are parsed and answered here and not by libfuse, whose 3.14 hides what HANDLE_KILLPRIV_V2
+/// and passthrough need, and whose share of the daemon's time was 7 to 15 percent; libfuse is used
+/// for what needs its setuid helper (`MountHelper`).
+package final class Session: Sendable {
+  private let device: SharedDescriptor
+  let fileSystem: any FileSystem
+  let channel: ReplyChannel
+  /// What the kernel and we agreed on.
+  package let capabilities: Capabilities
+  private let requestSize: Int
+  /// Prints each request on standard error.
+  private let traces: Bool
+
+  /// Takes the device of a fresh mount and answers its INIT, after which the mount is usable.
+  ///
+  /// Errors of the device are thrown; ENODEV if the mount is gone already, EPROTO if the kernel does
+  /// not speak protocol 7.23 or later.
+  package init(
+    _ fileSystem: any FileSystem, device: SharedDescriptor, traces: Bool = false
+  ) throws(Errno) {
+    let connection = try Self.negotiate(fileSystem, device.view)
+    capabilities = connection.wanted
+    requestSize = Int(connection.maxWrite) + Self.overhead
+    channel = ReplyChannel(device: device.view, bufferSize: Self.largestTransfer)
+    self.fileSystem = fileSystem
+    self.device = device
+    self.traces = traces
+  }
+
+  /// The largest READ, WRITE and READDIR: 256 pages, the kernel's default limit.
+  static let largestTransfer = 1 << 20
+  /// Room for the headers before a WRITE's bytes; a page, so that the kernel's own check passes.
+  static let overhead = 4096
+
+  /// Answers requests until the mount is gone.
+  ///
+  /// Errors: those of the device that are not part of its ordinary life.
+  package func serve() throws(Errno) {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: requestSize, alignment: 4096)
+    defer { unsafe memory.deallocate() }
+    while let count = try unsafe Self.receive(device.view, memory) {
+      unsafe handle(UnsafeRawBufferPointer(rebasing: memory[..<count]))
+    }
+    fileSystem.destroy()
+  }
+
+  /// One request, or nil when the mount is gone.
+  private static func receive(
+    _ device: FileDescriptor, _ memory: UnsafeMutableRawBufferPointer
+  ) throws(Errno) -> Int? {
+    while true {
+      do throws(Errno) {
+        var span = unsafe memory.mutableBytes
+        let count = try device.read(into: &span)
+        // The device gives no empty read; a test's socket does at its end.
+        if count == 0 { return nil }
+        if count >= Request.headerSize { return count }
+      } catch {
+        switch error {
+        case .noSuchDevice: return nil
+        // The request was withdrawn between the wake-up and the read.
+        case .noSuchFileOrDirectory, .wouldBlock: continue
+        default: throw error
+        }
+      }
+    }
+  }
+
+  private func handle(_ memory: UnsafeRawBufferPointer) {
+    do throws(Errno) {
+      var request = try unsafe Request(memory)
+      if traces { trace(request) }
+      do throws(Errno) {
+        try dispatch(&request)
+      } catch {
+        // Nothing was answered: parsing ends before a reply is made.
+        channel.send(error: error.rawValue, to: request.context.unique)
+      }
+    } catch {
+      // Without a header there is nobody to answer.
+    }
+  }
+
+  private func trace(_ request: Request) {
+    let name = Opcode(rawValue: request.opcode).map { "\($0)" } ?? "opcode \(request.opcode)"
+    let context = request.context
+    let line =
+      "\(context.unique): \(name) node \(request.node.rawValue) uid \(context.uid)"
+      + " gid \(context.gid) pid \(context.pid)\n"
+    try? FileDescriptor.standardError.writeAll(Array(line.utf8))
+  }
+}
+
+// MARK: - INIT
+
+extension Session {
+  /// Reads INIT, asks the file system what it wants, and answers.
+  private static func negotiate(
+    _ fileSystem: any FileSystem, _ device: FileDescriptor
+  ) throws(Errno) -> Negotiation {
+    let memory = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: largestTransfer + overhead, alignment: 4096)
+    defer { unsafe memory.deallocate() }
+    guard let count = try unsafe receive(device, memory) else { throw .noSuchDevice }
+    var request = try unsafe Request(UnsafeRawBufferPointer(rebasing: memory[..<count]))
+    guard Opcode(rawValue: request.opcode) == .initialize else { throw .protocolError }
+    var connection = try Negotiation(&request.body)
+    fileSystem.negotiate(&connection)
+    connection.settle()
+    let channel = ReplyChannel(device: device, bufferSize: 0)
+    guard channel.send(size: 64, to: request.context.unique, { $0.put(connection) }) else {
+      throw .noSuchDevice
+    }
+    return connection
+  }
+}
+
+extension Negotiation {
+  /// From `fuse_init_in`; kernels before 7.36 leave the second word of flags out.
+  fileprivate init(_ body: inout WireReader) throws(Errno) {
+    let major: UInt32 = try body.number()
+    kernelMinor = try body.number()
+    // From 7.23 on replies have one form; Linux 3.15 spoke it.
+    guard major == 7, kernelMinor >= 23 else { throw .protocolError }
+    maxReadahead = try body.number()
+    let low: UInt32 = try body.number()
+    var flags = Capabilities(rawValue: UInt64(low))
+    if flags.contains(.extendedInit) {
+      let high: UInt32 = try body.number()
+      flags = Capabilities(rawValue: UInt64(low) | UInt64(high) << 32)
+    }
+    offered = flags
+    wanted = Self.usual
+    maxWrite = UInt32(Session.largestTransfer)
+    maxBackground = 64
+    congestionThreshold = 48
+  }
+
+  /// Drops what the kernel does not offer or what excludes each other.
+  fileprivate mutating func settle() {
+    if offered.contains(.extendedInit) { wanted.insert(.extendedInit) }
+    wanted.formIntersection(offered)
+    maxWrite = min(max(maxWrite, 4096), UInt32(Session.largestTransfer))
+    // The kernel leaves passthrough off in silence beside a writeback cache (measured on 6.18).
+    if wanted.contains(.writebackCache) || maxStackDepth == 0 { wanted.remove(.passthrough) }
+  }
+}
+
+extension WireWriter {
+  /// `fuse_init_out`, 64 bytes.
+  fileprivate mutating func put(_ connection: Negotiation) {
+    put(UInt32(7))
+    // The newest minor whose replies are known here; an older kernel is followed.
+    put(min(connection.kernelMinor, 45))
+    put(connection.maxReadahead)
+    put(UInt32(truncatingIfNeeded: connection.wanted.rawValue))
+    put(connection.maxBackground)
+    put(connection.congestionThreshold)
+    put(connection.maxWrite)
+    put(connection.timeGranularity)
+    put(UInt16(Session.largestTransfer / 4096))
+    put(UInt16(0))
+    put(UInt32(truncatingIfNeeded: connection.wanted.rawValue >> 32))
+    put(connection.maxStackDepth)
+    putZeros(24)
+  }
+}

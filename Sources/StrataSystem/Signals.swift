@@ -1,0 +1,43 @@
+import Glibc
+
+/// A set of signals that are waited for and no longer interrupt anything.
+///
+/// C: `sigset_t`.
+package struct SignalSet: Sendable {
+  private var set = sigset_t()
+
+  package init(_ numbers: [Int32]) {
+    unsafe sigemptyset(&set)
+    for number in numbers { unsafe sigaddset(&set, number) }
+  }
+
+  /// Holds these signals back from this thread, and from those that it starts from now on.
+  ///
+  /// C: `pthread_sigmask`.
+  package func block() {
+    var set = set
+    _ = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+  }
+
+  /// The next of these signals; block them first.
+  ///
+  /// C: `sigwait`.
+  package func wait() -> Int32 {
+    var set = set
+    var number: Int32 = 0
+    while unsafe sigwait(&set, &number) != 0 {}
+    return number
+  }
+}
+
+/// A write to a pipe that nobody reads fails with EPIPE and ends nothing.
+package func ignoreBrokenPipes() {
+  _ = signal(SIGPIPE, SIG_IGN)
+}
+
+extension SignalSet {
+  package static let terminate = SIGTERM
+  package static let interrupt = SIGINT
+  package static let hangUp = SIGHUP
+  package static let user1 = SIGUSR1
+}
