@@ -1,6 +1,7 @@
 // Removal of a tree that may hold mounts (storage-format 4.13, last paragraph).
 
 package import StrataModel
+import StrataPersistence
 package import StrataSystem
 
 /// Removes `name` of `directory` and all below it; `path` is its absolute path.
@@ -19,7 +20,7 @@ package func ensureRemoved(
       guard error == .busy || error == .crossDeviceLink || error == .directoryNotEmpty,
         attempt < 99
       else {
-        throw StoreError(errno: error, "while removing \(path)")
+        throw StoreError(error, "while removing \(path)")
       }
     }
     if detachMounts(atOrBelow: path) == 0 { pause(milliseconds: 10) }

@@ -22,7 +22,9 @@ package final class LockFile: Sendable {
     self.isReadOnly = isReadOnly
   }
 
-  /// The lock of a path. The file is made, 0644, and its directory, 0700, where they are missing.
+  /// The lock of a path.
+  ///
+  /// The file is made, 0644, and its directory, 0700, where they are missing.
   ///
   /// The object of another path is returned if that is the same file.
   ///
@@ -85,11 +87,38 @@ package final class LockFile: Sendable {
       throw StoreError(.usage, "lock \(quoted(path.description)) is already held by this thread")
     }
     let file = try Self.openFile(path, readOnly: isReadOnly)
-    do throws(Errno) { try file.view.lock(kind) } catch {
+    do throws(Errno) {
+      if try !tryFor(seconds: 1, kind, file.view) {
+        longWait.withLock { $0 }?(path)
+        try file.view.lock(kind)
+      }
+    } catch {
       throw StoreError(error, "locking \(path)")
     }
     register(kind)
     return file
+  }
+
+  /// Tries for a while; false if somebody else holds the lock all the time, and at once where nobody
+  /// is to be told of a long wait.
+  private func tryFor(seconds: UInt64, _ kind: RecordLockKind, _ file: FileDescriptor)
+    throws(Errno) -> Bool
+  {
+    guard longWait.withLock({ $0 != nil }) else { return false }
+    let end = monotonicNanoseconds() + seconds * 1_000_000_000
+    var pauseLength: UInt32 = 1
+    while try !file.tryLock(kind) {
+      if monotonicNanoseconds() > end { return false }
+      pause(milliseconds: pauseLength)
+      pauseLength = min(pauseLength * 2, 20)
+    }
+    return true
+  }
+
+  /// Has `tell` called with the path of each lock that is waited for longer than a second, from the
+  /// thread that waits; for the whole process, since locks are.
+  package static func tellOfLongWaits(_ tell: @escaping @Sendable (RawPath) -> Void) {
+    longWait.withLock { $0 = tell }
   }
 
   private func register(_ kind: RecordLockKind) {
@@ -97,7 +126,9 @@ package final class LockFile: Sendable {
     holders.withLock { $0.append(holder) }
   }
 
-  /// Called by a hold that ends. A hold may end on another thread than it began on.
+  /// Called by a hold that ends.
+  ///
+  /// A hold may end on another thread than it began on.
   fileprivate func unregister(_ holder: Holder) {
     holders.withLock { held in
       if let index = held.firstIndex(of: holder) { held.remove(at: index) }
@@ -141,6 +172,8 @@ private struct FileIdentity: Hashable, Sendable {
 private struct WeakLock: Sendable {
   weak let lock: LockFile?
 }
+
+private let longWait = Mutex<(@Sendable (RawPath) -> Void)?>(nil)
 
 private let registry = Mutex<[FileIdentity: WeakLock]>([:])
 

@@ -12,7 +12,9 @@ package final class ContainerStore: Sendable {
   private let core: RecordStore<ContainerRecord>
   fileprivate let writesVolatileFile: Bool
 
-  /// Opens the lock file, making it and its directory where they are missing. Loads nothing.
+  /// Opens the lock file, making it and its directory where they are missing.
+  ///
+  /// Loads nothing.
   ///
   /// - Parameters:
   ///   - directory: `<graph root>/<driver>-containers`.
@@ -21,21 +23,22 @@ package final class ContainerStore: Sendable {
   ///   - isTransient: Whether it is one.
   ///   - writesVolatileFile: Whether volatile containers go to the volatile file, which 1.43 and 1.44
   ///     do not see; nil: only in a transient store.
+  ///   - readOnly: Whether the graph root cannot be written, so that looking is all that works.
   package init(
     directory: RawPath, runDirectory: RawPath, isTransient: Bool = false,
-    writesVolatileFile: Bool? = nil
+    writesVolatileFile: Bool? = nil, readOnly: Bool = false
   ) throws(StoreError) {
     self.directory = directory
     self.writesVolatileFile = writesVolatileFile ?? isTransient
     let volatile = isTransient ? runDirectory : directory
-    let lock = try LockFile.open(volatile.appending("containers.lock"))
+    let lock = try LockFile.open(volatile.appending("containers.lock"), readOnly: readOnly)
     core = RecordStore(
       locks: LockPair(first: lock, second: nil),
       files: [
         RecordFile(path: directory.appending("containers.json")),
         RecordFile(path: volatile.appending("volatile-containers.json"), synchronizes: false),
       ],
-      isReadOnly: false, rules: Self.rules)
+      isReadOnly: readOnly, rules: Self.rules)
   }
 
   private static var rules: RecordStoreRules<ContainerRecord> {
@@ -60,8 +63,9 @@ package final class ContainerStore: Sendable {
     try core.reading(body)
   }
 
-  /// Runs `body` with the right to change containers. What it changed is saved when it returns; if it
-  /// throws, only what it saved itself stays.
+  /// Runs `body` with the right to change containers.
+  ///
+  /// What it changed is saved when it returns; if it throws, only what it saved itself stays.
   package func writing<Result: ~Copyable>(
     _ body: (inout ContainerWriter) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {
@@ -104,7 +108,9 @@ package struct ContainerWriter: ~Copyable {
     try core.insert(record, toFile: record.isVolatile && store.writesVolatileFile ? 1 : 0)
   }
 
-  /// Changes the record of an id. Names are not changed here but by `changeNames`.
+  /// Changes the record of an id.
+  ///
+  /// Names are not changed here but by `changeNames`.
   package mutating func update(_ id: String, _ change: (inout ContainerRecord) -> Void)
     throws(StoreError)
   {

@@ -24,11 +24,17 @@ public struct StoreConfiguration: Sendable {
   /// From any thread.
   public var onWait: (@Sendable (_ lock: RawPath) -> Void)?
 
+  /// Called with one line on what went wrong beside the error that is thrown.
+  ///
+  /// From any thread.
+  public var onWarning: (@Sendable (_ text: String) -> Void)?
+
   /// A store of this driver in these directories, which are made if they are missing.
   public init(
     graphRoot: RawPath, runRoot: RawPath, driver: String = "overlay", driverOptions: [String] = [],
     mappings: IDMappings = IDMappings(), transient: Bool = false, imageStore: RawPath? = nil,
-    disablesVolatile: Bool = false, onWait: (@Sendable (RawPath) -> Void)? = nil
+    disablesVolatile: Bool = false, onWait: (@Sendable (RawPath) -> Void)? = nil,
+    onWarning: (@Sendable (String) -> Void)? = nil
   ) {
     self.graphRoot = graphRoot
     self.runRoot = runRoot
@@ -39,6 +45,7 @@ public struct StoreConfiguration: Sendable {
     self.imageStore = imageStore
     self.disablesVolatile = disablesVolatile
     self.onWait = onWait
+    self.onWarning = onWarning
   }
 }
 

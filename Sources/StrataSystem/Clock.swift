@@ -20,7 +20,9 @@ package func monotonicNanoseconds() -> UInt64 {
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
-/// Lets the calling thread sleep. C: `usleep`.
+/// Lets the calling thread sleep.
+///
+/// C: `usleep`.
 package func pause(milliseconds: UInt32) {
   usleep(milliseconds * 1000)
 }

@@ -20,7 +20,9 @@ extension FileDescriptor {
     }
   }
 
-  /// Up to `count` bytes from an offset, in one call. C: `pread`.
+  /// Up to `count` bytes from an offset, in one call.
+  ///
+  /// C: `pread`.
   package func bytes(_ count: Int, at offset: Int64) throws(Errno) -> [UInt8] {
     var result = [UInt8](repeating: 0, count: count)
     let length = try unsafe result.withMutableMemory { memory throws(Errno) -> Int in

@@ -59,6 +59,7 @@ extension Errno {
   package static let valueTooLarge = Errno(rawValue: EOVERFLOW)
   package static let notSupported = Errno(rawValue: EOPNOTSUPP)
   package static let staleHandle = Errno(rawValue: ESTALE)
+  package static let notConnected = Errno(rawValue: ENOTCONN)
   package static let quotaExceeded = Errno(rawValue: EDQUOT)
   package static let protocolError = Errno(rawValue: EPROTO)
   package static let noChild = Errno(rawValue: ECHILD)

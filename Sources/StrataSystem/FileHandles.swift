@@ -13,7 +13,9 @@ package struct FileHandle: Hashable, Sendable {
 }
 
 extension FileDescriptor {
-  /// The handle of the open file. C: `name_to_handle_at(AT_EMPTY_PATH)`.
+  /// The handle of the open file.
+  ///
+  /// C: `name_to_handle_at(AT_EMPTY_PATH)`.
   package func fileHandle() throws(Errno) -> FileHandle {
     var bytes = [UInt8](repeating: 0, count: Int(CSTRATA_MAX_HANDLE))
     var type: Int32 = 0
@@ -26,8 +28,9 @@ extension FileDescriptor {
     return FileHandle(type: type, bytes: Array(bytes.prefix(Int(count))))
   }
 
-  /// Opens an inode of this descriptor's file system by its handle; ESTALE if it is gone. Needs
-  /// CAP_DAC_READ_SEARCH of the first user namespace. C: `open_by_handle_at`.
+  /// Opens an inode of this descriptor's file system by its handle; ESTALE if it is gone.
+  ///
+  /// Needs CAP_DAC_READ_SEARCH of the first user namespace. C: `open_by_handle_at`.
   package func open(_ handle: FileHandle, _ flags: OpenFlags) throws(Errno) -> FileDescriptorOwner {
     let number = try unsafe handle.bytes.withMemory { memory throws(Errno) -> Int32 in
       try checked {
@@ -39,7 +42,9 @@ extension FileDescriptor {
     return FileDescriptorOwner(owning: number)
   }
 
-  /// The 16 bytes that name the file system (Linux 6.9). C: `FS_IOC_GETFSUUID`.
+  /// The 16 bytes that name the file system (Linux 6.9).
+  ///
+  /// C: `FS_IOC_GETFSUUID`.
   package func fileSystemUUID() throws(Errno) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 16)
     try unsafe bytes.withMutableMemory { memory throws(Errno) in
@@ -50,8 +55,10 @@ extension FileDescriptor {
     return bytes
   }
 
-  /// An ioctl whose argument is a block of memory that the kernel reads, fills, or both; the block as
-  /// it is afterwards. C: `ioctl`.
+  /// An ioctl whose argument is a block of memory that the kernel reads, fills, or both; the block
+  /// as it is afterwards.
+  ///
+  /// C: `ioctl`.
   package func control(_ command: UInt32, _ argument: [UInt8]) throws(Errno) -> [UInt8] {
     var block = argument
     try unsafe block.withMutableMemory { memory throws(Errno) in

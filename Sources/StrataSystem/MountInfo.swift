@@ -1,6 +1,8 @@
 /// The mount points at or below an absolute path, in the order of mounting; a point that carries
-/// several mounts appears as often. The path is resolved first, since the kernel lists real ones.
-/// Source: `/proc/self/mountinfo`, see proc(5).
+/// several mounts appears as often.
+///
+/// The path is resolved first, since the kernel lists real ones. Source: `/proc/self/mountinfo`,
+/// see proc(5).
 package func mountPoints(atOrBelow path: RawPath) throws(Errno) -> [RawPath] {
   let here = FileDescriptor.workingDirectory
   let target = try here.open(path, [.path])

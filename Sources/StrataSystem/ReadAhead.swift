@@ -19,8 +19,9 @@ public final class ReadAheadSource: ByteSource {
   private var current: ByteBuffer?
   private var position = 0
 
-  /// Starts reading `source`, at most `buffers` times `bufferSize` bytes ahead. EAGAIN where no
-  /// thread can be had.
+  /// Starts reading `source`, at most `buffers` times `bufferSize` bytes ahead.
+  ///
+  /// EAGAIN where no thread can be had.
   package init(_ source: any ByteSource, buffers: Int = 6, bufferSize: Int = 1 << 20)
     throws(StreamError)
   {

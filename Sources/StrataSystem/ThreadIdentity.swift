@@ -18,7 +18,9 @@ package struct FileSystemIdentity: Hashable, Sendable {
   }
 
   /// Makes this the calling thread's identity. setfsuid(2) reports no error, so it is read back:
-  /// EPERM if the kernel refused. C: `setfsgid`, `setfsuid`.
+  /// EPERM if the kernel refused.
+  ///
+  /// C: `setfsgid`, `setfsuid`.
   package func assume() throws(Errno) {
     _ = cstrata_setfsgid(gid)
     _ = cstrata_setfsuid(uid)
@@ -29,24 +31,30 @@ package struct FileSystemIdentity: Hashable, Sendable {
 }
 
 /// Keeps the calling thread's capabilities when its file-system user id changes; without it a
-/// service cannot make a file for a user in a directory that the user cannot enter. EPERM without
-/// CAP_SETPCAP. C: `prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)`.
+/// service cannot make a file for a user in a directory that the user cannot enter.
+///
+/// EPERM without CAP_SETPCAP. C: `prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)`.
 package func keepCapabilitiesAcrossIdentities() throws(Errno) {
   try check { cstrata_set_securebits(1 << 2) }
 }
 
-/// Gives the calling thread its own umask and working directory. C: `unshare(CLONE_FS)`.
+/// Gives the calling thread its own umask and working directory.
+///
+/// C: `unshare(CLONE_FS)`.
 package func separateThreadUmask() throws(Errno) {
   try check { cstrata_unshare(CSTRATA_CLONE_FS) }
 }
 
-/// Sets the calling thread's umask and returns the one before. C: `umask`.
+/// Sets the calling thread's umask and returns the one before.
+///
+/// C: `umask`.
 @discardableResult
 package func setThreadUmask(_ mask: UInt32) -> UInt32 {
   UInt32(bitPattern: cstrata_set_umask_thread(mask))
 }
 
 /// Raises the soft limit of open descriptors to the hard one and returns it.
+///
 /// C: `setrlimit(RLIMIT_NOFILE)`.
 package func raiseDescriptorLimit() -> Int {
   var limit: UInt64 = 0

@@ -3,6 +3,7 @@
 // on itself at any time and a rename across that fails with EXDEV.
 
 import StrataModel
+import StrataPersistence
 import StrataSystem
 
 /// The names below the home and below a layer's directory.
@@ -57,7 +58,7 @@ struct LayerDirectory {
       return RawPath(try home.view.contents(of: inHome(name), limit: 1 << 20))
     } catch {
       if error == .noSuchFileOrDirectory || error == .notADirectory { return nil }
-      throw StoreError(errno: error, "open \(path.appending(name))")
+      throw StoreError(error, "open \(path.appending(name))")
     }
   }
 

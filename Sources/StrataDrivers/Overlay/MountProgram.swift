@@ -1,6 +1,7 @@
 // Starting the mount program and undoing what it mounted (storage-format 6.2, 6.4).
 
 import StrataModel
+import StrataPersistence
 import StrataSystem
 
 /// A program that mounts an overlay and stays behind as a daemon, as fuse-overlayfs does.
@@ -25,7 +26,7 @@ struct MountProgram {
       status = try child.wait()
       output = try status == 0 ? "" : Self.text(of: errors.view)
     } catch {
-      throw StoreError(errno: error, prefix)
+      throw StoreError(error, prefix)
     }
     if status != 0 {
       let reason = status > 128 ? "signal \(status - 128)" : "exit status \(status)"
@@ -66,7 +67,7 @@ struct MountProgram {
       try StrataSystem.unmount(point, detach: true)
     } catch {
       if error == .invalidArgument || error == .noSuchFileOrDirectory { return }
-      throw StoreError(errno: error, "unmounting \"\(point)\"")
+      throw StoreError(error, "unmounting \"\(point)\"")
     }
   }
 

@@ -1,4 +1,5 @@
 package import StrataModel
+import StrataPersistence
 package import StrataSystem
 
 extension OverlayDriver {
@@ -12,7 +13,7 @@ extension OverlayDriver {
       if try !isMountPoint(home) { try StrataSystem.mount(home, on: home, flags: .bind) }
       try StrataSystem.mount("none", on: home, flags: .makePrivate)
     } catch {
-      throw StoreError(errno: error, "overlay: failed to make mount private: mount \(home):\(home)")
+      throw StoreError(error, "overlay: failed to make mount private: mount \(home):\(home)")
     }
   }
 
@@ -35,7 +36,19 @@ extension OverlayDriver {
     return own.appending(LayerFile.merged)
   }
 
-  package func isMounted(at path: RawPath) -> Bool { (try? isMountPoint(path)) == true }
+  package func isMounted(at path: RawPath) -> Bool { mountState(at: path) == .alive }
+
+  /// What is at a mount point now.
+  private enum MountState { case none, alive, dead }
+
+  /// A mount is dead if its daemon has gone: the kernel answers ENOTCONN for it.
+  private func mountState(at path: RawPath) -> MountState {
+    do throws(Errno) {
+      return try isMountPoint(path) ? .alive : .none
+    } catch {
+      return error == .notConnected ? .dead : .none
+    }
+  }
 
   /// The mount program maps any list that is contiguous on both sides (storage-format 6.6).
   package func supportsShifting(_ mappings: IDMappings) -> Bool {
@@ -55,7 +68,11 @@ extension OverlayDriver {
   package func mount(_ id: String, _ options: DriverMountOptions) throws(StoreError) -> RawPath {
     let layer = try directory(of: id)
     let point = mountPoint(of: id)
-    if isMounted(at: point) { return point }
+    switch mountState(at: point) {
+    case .alive: return point
+    case .dead: try MountProgram.unmount(point)
+    case .none: break
+    }
     guard !self.options.mountProgram.isEmpty else {
       throw StoreError(
         .mountProgram, "no mount program: give --storage-opt overlay.mount_program=PROGRAM")
@@ -82,7 +99,8 @@ extension OverlayDriver {
   }
 
   package func unmount(_ id: String) throws(StoreError) {
-    try MountProgram.unmount(mountPoint(of: id))
+    let point = mountPoint(of: id)
+    if mountState(at: point) != .none { try MountProgram.unmount(point) }
   }
 
   private func optionString(_ layer: LayerDirectory, _ options: DriverMountOptions)
@@ -116,7 +134,7 @@ extension OverlayDriver {
   /// What a newer peer may have put there and a plain stack of directories would show wrongly.
   func refuseForeignContent(_ layer: LayerDirectory) throws(StoreError) {
     if layer.has("composefs-data") {
-      throw StoreError(.notSupported, "layer \(layer.id) is a composefs image: not supported")
+      throw StoreError(.notSupported).wrapped("layer \(layer.id) is a composefs image")
     }
   }
 

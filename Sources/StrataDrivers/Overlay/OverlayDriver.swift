@@ -2,6 +2,7 @@
 // the kernel's overlay (docs/architecture.md), so whiteouts stay in the form of the tar.
 
 package import StrataModel
+import StrataPersistence
 package import StrataSystem
 
 /// The overlay driver on one graph root and its additional image stores.
@@ -24,7 +25,7 @@ package final class OverlayDriver: GraphDriver {
       do throws(Errno) {
         _ = try FileDescriptor.workingDirectory.status(of: options.mountProgram, follow: true)
       } catch {
-        throw StoreError(errno: error, "overlay: can't stat program \"\(options.mountProgram)\"")
+        throw StoreError(error, "overlay: can't stat program \"\(options.mountProgram)\"")
       }
     }
     if !readOnly { try makeHome() }

@@ -1,0 +1,107 @@
+import StrataDigest
+import StrataDrivers
+public import StrataModel
+import StrataPersistence
+import StrataSystem
+
+extension Store {
+  /// Makes a container with a layer to write to.
+  ///
+  /// Locks: layers and, inside, containers; an id or name that is taken is refused before anything is
+  /// made. If the record cannot be saved the layer goes again.
+  public func createContainer(_ creation: ContainerCreation) throws(StoreError) -> ContainerRecord {
+    try requireWritable()
+    return try layerStore.writing { layers throws(StoreError) in
+      var image: ImageRecord?
+      var parent: String?
+      if let key = creation.image {
+        let found = try self.image(key)
+        parent = try topLayer(of: found, for: creation.mappings, layers)
+        image = found
+      }
+      return try containerStore.writing { containers throws(StoreError) in
+        let id = try freshID(creation.id) { containers.containers[$0] != nil }
+        var layer = LayerRecord(
+          id: try freshID(nil) { layers.layers[$0] != nil }, parent: parent, created: now())
+        layer.names = creation.layerNames
+        var record = ContainerRecord(
+          id: id, image: image?.id ?? "", layer: layer.id, created: layer.created)
+        record.names = creation.names
+        record.metadata = creation.metadata
+        record.mappings = creation.mappings
+        record.flags = try creation.labelledFlags()
+        layer.mountLabel = record.flags.string(Flags.mountLabel) ?? ""
+        try containers.insert(record)
+        _ = try makeEmpty(
+          layer, [], parent: parent, volatile: creation.volatile || configuration.transient, &layers
+        )
+        do throws(StoreError) {
+          for item in creation.data {
+            try containers.setData(item.key, item.bytes, digest: item.recordedDigest, of: id)
+          }
+          try containers.save()
+        } catch {
+          try? containerStore.data(id).removeAll()
+          discard(layer.id, &layers)
+          throw error
+        }
+        return containers.containers[id] ?? record
+      }
+    }
+  }
+
+  /// The layer of an image that a container with these maps can stand on: one without maps where mounts
+  /// shift ids, else one with exactly these (storage-format 4.6).
+  private func topLayer(
+    of image: ImageRecord, for mappings: IDMappings, _ layers: borrowing LayerWriter
+  ) throws(StoreError) -> String? {
+    guard let top = image.layer else { return nil }
+    for id in [top] + image.mappedLayers {
+      var layer = layers.layers[id]
+      if layer == nil { layer = try findAdditionalLayer(id)?.record }
+      guard let layer else { continue }
+      let shifts = layer.mappings.isEmpty && driver.supportsShifting(mappings)
+      if shifts || layer.mappings == mappings { return id }
+    }
+    throw StoreError(.notSupported).wrapped(
+      "image \(image.id) has no layer with the ID maps asked for: copying layers to new maps")
+  }
+
+  /// The size of a container: its layer, its data items and all in its two directories.
+  public func containerSize(_ key: String) throws(StoreError) -> Int64 {
+    let record = try container(key)
+    // The files of data items lie in the directory, so they are counted there alone.
+    return try diffSize(record.layer) + treeSize(containerPath(record.id))
+      + treeSize(containerRunPath(record.id))
+  }
+
+  private func treeSize(_ path: RawPath) -> Int64 {
+    guard
+      let directory = try? FileDescriptor.workingDirectory.open(
+        path, [.readOnly, .directory, .noFollow]),
+      let entries = try? directory.view.entries()
+    else { return 0 }
+    var total: Int64 = 0
+    for entry in entries {
+      guard let status = try? directory.view.status(of: entry.name) else { continue }
+      total += status.type == .directory ? treeSize(path.appending(entry.name)) : status.size
+    }
+    return total
+  }
+}
+
+extension ContainerCreation {
+  /// The flags with both labels; one alone makes no sense.
+  fileprivate func labelledFlags() throws(StoreError) -> Flags {
+    var flags = flags
+    let labels = [Flags.mountLabel, Flags.processLabel]
+    let given = labels.filter { flags[$0] != nil }.count
+    if given == 1 {
+      throw StoreError(
+        .usage, "ProcessLabel and Mountlabel must either not be specified or both specified")
+    }
+    if given == 0 { for label in labels { flags[label] = .string("") } }
+    if volatile { flags[Flags.volatile] = .bool(true) }
+    return flags
+  }
+}

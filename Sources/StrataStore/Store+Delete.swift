@@ -1,0 +1,233 @@
+// Deletion (storage-format 4.13). Keys are resolved to ids before any check, which the peer does not
+// do: there, deleting a layer by name removes it under its children.
+
+import StrataDrivers
+public import StrataModel
+import StrataPersistence
+import StrataSystem
+
+extension Store {
+  /// Deletes a layer that has no children, images or containers.
+  public func deleteLayer(_ key: String) throws(StoreError) {
+    try requireWritable()
+    try layerStore.writing { layers throws(StoreError) in
+      guard let id = layers.find(key)?.id else { throw StoreError(.notALayer) }
+      if let child = layers.layers.children(of: id).first {
+        throw StoreError(.layerHasChildren).wrapped("used by layer \(child.id)")
+      }
+      try imageStore.writing { images throws(StoreError) in
+        if let image = images.images.first(where: { $0.layer == id }) {
+          throw StoreError(.layerUsedByImage).wrapped("layer \(id) used by image \(image.id)")
+        }
+        try containerStore.reading { containers throws(StoreError) in
+          if let container = containers.containers(layer: id).first {
+            throw StoreError(.layerUsedByContainer)
+              .wrapped("layer \(id) used by container \(container.id)")
+          }
+        }
+        try remove([id], &layers)
+        for image in images.images.records where image.mappedLayers.contains(id) {
+          try images.update(image.id) { $0.mappedLayers.removeAll { $0 == id } }
+        }
+      }
+    }
+  }
+
+  /// Deletes an image and those of its layers that nothing else uses; returns their ids.
+  ///
+  /// Without `commit` it only says which these would be.
+  @discardableResult
+  public func deleteImage(_ key: String, commit: Bool = true) throws(StoreError) -> [String] {
+    if commit { try requireWritable() }
+    return try layerStore.writing { layers throws(StoreError) in
+      try imageStore.writing { images throws(StoreError) in
+        guard let image = images.find(key) else { throw StoreError(.notAnImage) }
+        let containers = try containerStore.reading { containers in containers }
+        if let container = containers.containers(image: image.id).first {
+          throw StoreError(.imageUsedByContainer).wrapped("image used by \(container.id)")
+        }
+        let unused = unusedLayers(
+          of: image, layers.layers, images: images.images, containers: containers)
+        guard commit else { return unused }
+        images.remove(image.id)
+        try images.save()
+        try imageStore.data(image.id).removeAll()
+        try remove(unused, &layers)
+        return unused
+      }
+    }
+  }
+
+  /// Deletes a container, its layer and its directories.
+  ///
+  /// The layer goes first, so that the record is still there if that fails.
+  public func deleteContainer(_ key: String) throws(StoreError) {
+    try requireWritable()
+    try layerStore.writing { layers throws(StoreError) in
+      try containerStore.writing { containers throws(StoreError) in
+        guard let container = containers.find(key) else { throw StoreError(.notAContainer) }
+        try remove(container, &layers, &containers)
+      }
+    }
+  }
+
+  /// Deletes whatever the key names: a container, else an image's record, else a layer, whoever uses
+  /// it: the peer's `delete` makes no checks.
+  public func delete(_ key: String) throws(StoreError) {
+    try requireWritable()
+    try layerStore.writing { layers throws(StoreError) in
+      try imageStore.writing { images throws(StoreError) in
+        try containerStore.writing { containers throws(StoreError) in
+          if let container = containers.find(key) {
+            guard layers.layers[container.layer] != nil else { throw StoreError(.notALayer) }
+            try remove(container, &layers, &containers)
+          } else if let image = images.find(key) {
+            images.remove(image.id)
+            try images.save()
+            try imageStore.data(image.id).removeAll()
+          } else if let layer = layers.find(key) {
+            try remove([layer.id], &layers)
+          } else {
+            throw StoreError(.layerUnknown)
+          }
+        }
+      }
+    }
+  }
+}
+
+// MARK: - Under the locks
+
+extension Store {
+  /// Removes a container with all that is its own.
+  private func remove(
+    _ container: ContainerRecord, _ layers: inout LayerWriter, _ containers: inout ContainerWriter
+  ) throws(StoreError) {
+    if layers.layers[container.layer] != nil { try remove([container.layer], &layers) }
+    for path in [containerPath(container.id), containerRunPath(container.id)] {
+      try ensureRemoved(path, in: .workingDirectory, at: path)
+    }
+    containers.remove(container.id)
+    try containers.save()
+  }
+
+  /// Removes layers, children before parents: marked incomplete on the disk, then unmounted and
+  /// removed, then out of the records.
+  ///
+  /// A kill leaves what the next who loads removes.
+  func remove(_ ids: [String], _ layers: inout LayerWriter) throws(StoreError) {
+    guard !ids.isEmpty else { return }
+    for id in ids { try unmountForRemoval(id, &layers) }
+    for id in ids { try layers.update(id) { $0.isIncomplete = true } }
+    try layers.save()
+    var failure: StoreError?
+    for id in ids where failure == nil {
+      do throws(StoreError) {
+        try driver.remove(id)
+        try layerStore.removeOwnFiles(of: id)
+        layers.remove(id)
+      } catch {
+        failure = error
+      }
+    }
+    try layers.save()
+    if let failure { throw failure }
+  }
+
+  /// The layers that go with an image, from the top down: those that are no container's, in no other
+  /// image and without children that stay.
+  private func unusedLayers(
+    of image: ImageRecord, _ layers: RecordTable<LayerRecord>, images: RecordTable<ImageRecord>,
+    containers: RecordTable<ContainerRecord>
+  ) -> [String] {
+    var result: [String] = []
+    let others = images.records.filter { $0.id != image.id }
+    let inUse = Set(others.flatMap { [$0.layer].compactMap { $0 } + $0.mappedLayers })
+      .union(containers.records.map(\.layer))
+    func isUnused(_ id: String) -> Bool {
+      layers[id] != nil && !inUse.contains(id) && !result.contains(id)
+        && layers.children(of: id).allSatisfy { result.contains($0.id) }
+    }
+    for mapped in image.mappedLayers where isUnused(mapped) { result.append(mapped) }
+    var next = image.layer
+    while let id = next, isUnused(id) {
+      result.append(id)
+      next = layers[id]?.parent
+    }
+    return result
+  }
+}
+
+// MARK: - The whole store
+
+extension Store {
+  /// Deletes everything: containers, images, layers, then what no record names.
+  public func wipe() throws(StoreError) {
+    try requireWritable()
+    try layerStore.writing { layers throws(StoreError) in
+      try imageStore.writing { images throws(StoreError) in
+        try containerStore.writing { containers throws(StoreError) in
+          for container in containers.containers.records {
+            try remove(container, &layers, &containers)
+          }
+        }
+        for image in images.images.records {
+          images.remove(image.id)
+          try images.save()
+          try imageStore.data(image.id).removeAll()
+        }
+      }
+      try remove(childrenFirst(layers.layers.records), &layers)
+      for stray in try driver.layers() { try driver.remove(stray) }
+    }
+  }
+
+  /// The ids of layers in an order in which each comes before its parent.
+  private func childrenFirst(_ records: [LayerRecord]) -> [String] {
+    let parents = Dictionary(records.map { ($0.id, $0.parent) }) { first, _ in first }
+    func depth(_ id: String) -> Int {
+      var count = 0
+      var next: String? = id
+      // A ring of parents, which only damage makes, ends at the number of layers.
+      while let id = next, count <= records.count {
+        count += 1
+        next = parents[id] ?? nil
+      }
+      return count
+    }
+    let ranked = records.enumerated().map { (depth($0.element.id), $0.offset, $0.element.id) }
+    return ranked.sorted { ($0.0, $0.1) > ($1.0, $1.1) }.map(\.2)
+  }
+
+  /// Leaves nothing mounted, the private bind mount of the driver's home included, and tells the
+  /// peers by a token in storage.lock.
+  ///
+  /// Mounted layers are an error unless `force` unmounts them.
+  ///
+  /// - Returns: The ids of layers that were unmounted.
+  @discardableResult
+  public func shutdown(force: Bool = false) throws(StoreError) -> [String] {
+    try requireWritable()
+    let hold = try graphLock.exclusive()
+    let unmounted = try layerStore.writing { layers throws(StoreError) in
+      let mounted = try layers.mounts().records.filter { $0.count > 0 }.map(\.id)
+      if !mounted.isEmpty && !force {
+        throw StoreError(.layerUsedByContainer).wrapped("a layer is mounted")
+      }
+      for id in mounted { try unmountForRemoval(id, &layers) }
+      return mounted
+    }
+    _ = try hold.recordWrite()
+    try driver.shutDown()
+    return unmounted
+  }
+
+  /// Names and values about the store and its driver, for `status`.
+  public func status() throws(StoreError) -> [(String, String)] {
+    [
+      ("Root", configuration.graphRoot.description),
+      ("Run Root", configuration.runRoot.description), ("Driver Name", driver.name),
+      ("Driver Options", "[\(configuration.driverOptions.joined(separator: " "))]"),
+    ] + driver.status()
+  }
+}

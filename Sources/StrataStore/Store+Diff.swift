@@ -1,0 +1,127 @@
+import StrataArchive
+import StrataCompression
+import StrataDigest
+import StrataDrivers
+public import StrataModel
+import StrataPersistence
+public import StrataSystem
+
+extension Store {
+  /// Writes a layer's tar: the bytes that it was made of where they are known, else one made of its
+  /// upper directory.
+  ///
+  /// `compression` nil is as recorded.
+  ///
+  /// The layers' lock is held only while files are opened, not while bytes stream. A tar that does not
+  /// have the recorded digest is an error at its end.
+  public func diff(
+    _ layer: String, from: String? = nil, compression: Compression? = nil, to sink: any ByteSink
+  ) throws(StoreError) {
+    let opened = try openForDiff(layer, from: from)
+    let compressor = try Compressor(compression ?? opened.record.compression, to: sink)
+    let plain = DigestingSink(compressor.sink)
+    try streaming { () throws(StreamError) in
+      if let tarSplit = opened.tarSplit {
+        try assembleLayer(tarSplit: tarSplit, files: opened.directories.all, to: plain)
+      } else {
+        try writeChanges(
+          upper: opened.directories.all[0], lowers: Array(opened.directories.all.dropFirst()),
+          mappings: opened.record.mappings, to: plain)
+      }
+      try compressor.finish()
+    }
+    let (digest, _) = plain.finish()
+    if opened.tarSplit != nil, let expected = opened.record.diffID, expected.algorithm == .sha256,
+      digest != expected
+    {
+      throw StoreError(
+        .stream, "layer \(opened.record.id): content has digest \(digest) instead of \(expected)")
+    }
+  }
+
+  /// What a layer changes in what lies below it, sorted by path.
+  public func changes(_ layer: String, from: String? = nil) throws(StoreError) -> [Change] {
+    let opened = try openForDiff(layer, from: from)
+    return try streaming { () throws(StreamError) in
+      try findChanges(
+        upper: opened.directories.all[0], lowers: Array(opened.directories.all.dropFirst()))
+    }
+  }
+
+  /// The size of what a layer adds to its parent.
+  public func diffSize(_ layer: String, from: String? = nil) throws(StoreError) -> Int64 {
+    let record = try self.layer(layer)
+    try checkReference(record, from)
+    return try driver.diffSize(record.id)
+  }
+
+  /// A layer with what is needed to write its tar, which its deletion meanwhile does not take away.
+  private struct Opened {
+    let record: LayerRecord
+    let directories: DiffDirectories
+    let tarSplit: FileSource?
+  }
+
+  private func openForDiff(_ layer: String, from: String?) throws(StoreError) -> Opened {
+    let opened = try layerStore.reading { state throws(StoreError) -> Opened? in
+      guard let record = state.find(layer) else { return nil }
+      return try open(record, layerStore, from)
+    }
+    if let opened { return opened }
+    guard let (record, store) = try findAdditionalLayer(layer) else {
+      throw StoreError(.layerUnknown)
+    }
+    return try open(record, store, from)
+  }
+
+  private func open(_ record: LayerRecord, _ store: LayerStore, _ from: String?)
+    throws(StoreError) -> Opened
+  {
+    try checkReference(record, from)
+    let path = store.tarSplitPath(record.id)
+    var tarSplit: FileSource?
+    do throws(Errno) {
+      tarSplit = FileSource(
+        try FileDescriptor.workingDirectory.open(path, .readOnly), name: path)
+    } catch {
+      if error != .noSuchFileOrDirectory { throw StoreError(error, "open \(path)") }
+    }
+    return Opened(
+      record: record, directories: try driver.diffDirectories(record.id), tarSplit: tarSplit)
+  }
+
+  /// Only the parent, or what is no layer and so stands for it, can be compared with.
+  private func checkReference(_ record: LayerRecord, _ from: String?) throws(StoreError) {
+    guard let from, !from.isEmpty, from != record.parent,
+      let reference = try findLayer(from)?.record.id, reference != record.parent
+    else { return }
+    throw StoreError(.notSupported).wrapped(
+      "comparing layer \(record.id) with \(reference), which is not its parent")
+  }
+}
+
+/// The compressing end of a stream.
+private struct Compressor {
+  let sink: any ByteSink
+  private let end: () throws(StreamError) -> Void
+
+  init(_ compression: Compression, to sink: any ByteSink) throws(StoreError) {
+    switch compression {
+    case .none:
+      self.sink = sink
+      end = { () throws(StreamError) in }
+    case .gzip:
+      let gzip = GzipSink(to: sink, level: nil)
+      self.sink = gzip
+      end = { () throws(StreamError) in try gzip.finish() }
+    case .zstd:
+      let zstd = ZstdSink(to: sink, level: nil)
+      self.sink = zstd
+      end = { () throws(StreamError) in try zstd.finish() }
+    case .bzip2: throw StoreError(.usage, "unsupported compression format tar.bz2")
+    case .xz: throw StoreError(.usage, "unsupported compression format tar.xz")
+    }
+  }
+
+  func finish() throws(StreamError) { try end() }
+}

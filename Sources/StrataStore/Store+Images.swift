@@ -1,0 +1,72 @@
+import StrataDigest
+public import StrataModel
+import StrataPersistence
+
+extension Store {
+  /// Makes an image.
+  ///
+  /// An id that is taken is the error `duplicateID`, a name that is taken `duplicateName`. The data
+  /// items are written before the record that names them, so no record ever lacks its manifest.
+  public func createImage(_ creation: ImageCreation) throws(StoreError) -> ImageRecord {
+    try requireWritable()
+    // The layer cannot go while the layers' lock is shared.
+    return try layerStore.reading { layers throws(StoreError) in
+      try createImage(creation, top: try topLayer(creation, layers))
+    }
+  }
+
+  /// The id of the top layer that is asked for.
+  private func topLayer(_ creation: ImageCreation, _ layers: LayerState) throws(StoreError)
+    -> String?
+  {
+    guard let key = creation.layer, !key.isEmpty else { return nil }
+    if let own = layers.find(key) { return own.id }
+    guard let found = try findAdditionalLayer(key) else { throw StoreError(.layerUnknown) }
+    return found.record.id
+  }
+
+  private func createImage(_ creation: ImageCreation, top: String?) throws(StoreError)
+    -> ImageRecord
+  {
+    try imageStore.writing { writer throws(StoreError) in
+      let id = try freshID(creation.id) { writer.images[$0] != nil }
+      var record = ImageRecord(id: id, layer: top, created: creation.created ?? now())
+      record.names = creation.names
+      record.metadata = creation.metadata
+      record.digest = creation.digest
+      record.flags = creation.flags
+      try writer.insert(record)
+      do throws(StoreError) {
+        for item in creation.data {
+          try writer.setData(item.key, item.bytes, digest: item.recordedDigest, of: id)
+        }
+        try writer.save()
+      } catch {
+        try? imageStore.data(id).removeAll()
+        throw error
+      }
+      return writer.images[id] ?? record
+    }
+  }
+
+  /// The size of an image: its distinct layers and its data items (storage-format 4.11).
+  public func imageSize(_ key: String) throws(StoreError) -> Int64 {
+    let image = try image(key)
+    var total = image.bigDataSizes.values.reduce(0, +)
+    var seen: Set<String> = []
+    for top in [image.layer].compactMap({ $0 }) + image.mappedLayers {
+      var next: String? = top
+      while let id = next, seen.insert(id).inserted {
+        let layer = try layer(id)
+        total += layer.diffID != nil && layer.diffSize >= 0 ? layer.diffSize : try diffSize(id)
+        next = layer.parent
+      }
+    }
+    return total
+  }
+}
+
+extension BigDataItem {
+  /// The digest that goes into the record.
+  var recordedDigest: Digest { digest ?? Digester.digest(of: bytes) }
+}

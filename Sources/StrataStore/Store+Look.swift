@@ -1,0 +1,128 @@
+public import StrataModel
+import StrataPersistence
+
+extension Store {
+  /// All complete layers in the order of the file; those of additional stores come last.
+  public func layers() throws(StoreError) -> [LayerRecord] {
+    try joined(layerStore.reading { state in state.layers.records }, \.id) {
+      store throws(StoreError) in
+      try store.layers.reading { state in state.layers.records }
+    }
+  }
+
+  /// All images in the order of the file; those of additional stores come last.
+  public func images() throws(StoreError) -> [ImageRecord] {
+    try joined(imageStore.reading { images in images.records }, \.id) { store throws(StoreError) in
+      try store.images.reading { images in images.records }
+    }
+  }
+
+  /// All containers in the order of the file.
+  public func containers() throws(StoreError) -> [ContainerRecord] {
+    try containerStore.reading { containers in containers.records }
+  }
+
+  /// The layer of this id, name or unique id prefix.
+  public func layer(_ key: String) throws(StoreError) -> LayerRecord {
+    guard let found = try findLayer(key) else { throw StoreError(.layerUnknown) }
+    return found.record
+  }
+
+  /// The image of this id, name or unique id prefix.
+  public func image(_ key: String) throws(StoreError) -> ImageRecord {
+    guard let found = try findImage(key) else {
+      throw StoreError(.imageUnknown).wrapped("locating image with ID \(quoted(key))")
+    }
+    return found.record
+  }
+
+  /// The container of this id, name, layer id or unique id prefix.
+  public func container(_ key: String) throws(StoreError) -> ContainerRecord {
+    let found = try containerStore.reading { containers in containers.findContainer(key) }
+    guard let found else { throw StoreError(.containerUnknown) }
+    return found
+  }
+
+  /// The kind and id of what a key names: layers first, then images, then containers.
+  public func identify(_ key: String) throws(StoreError) -> (kind: RecordKind, id: String) {
+    if let found = try findLayer(key) { return (.layer, found.record.id) }
+    if let found = try findImage(key) { return (.image, found.record.id) }
+    let container = try containerStore.reading { containers in containers.findContainer(key) }
+    guard let container else { throw StoreError(.layerUnknown) }
+    return (.container, container.id)
+  }
+
+  /// The layers whose plain tar has this digest, none being no error.
+  public func layers(diffID: Digest) throws(StoreError) -> [LayerRecord] {
+    try layers().filter { $0.diffID == diffID }
+  }
+
+  /// The layers whose blob has this digest, none being no error.
+  public func layers(compressedDigest: Digest) throws(StoreError) -> [LayerRecord] {
+    try layers().filter { $0.compressedDigest == compressedDigest }
+  }
+
+  /// The images that answer to this digest, none being no error.
+  public func images(digest: Digest) throws(StoreError) -> [ImageRecord] {
+    try images().filter { $0.digests.contains(digest) }
+  }
+
+  /// The ids of layers and images that lie in an additional, read-only store.
+  public func readOnlyIDs() throws(StoreError) -> Set<String> {
+    var ids: Set<String> = []
+    for store in additional {
+      try store.layers.reading { state in state.layers.forEach { ids.insert($0.id) } }
+      try store.images.reading { images in images.forEach { ids.insert($0.id) } }
+    }
+    return ids
+  }
+
+  private func joined<Record>(
+    _ own: [Record], _ id: KeyPath<Record, String>,
+    _ others: (AdditionalStore) throws(StoreError) -> [Record]
+  ) throws(StoreError) -> [Record] {
+    if additional.isEmpty { return own }
+    var result = own
+    var seen = Set(own.map { $0[keyPath: id] })
+    for store in additional {
+      result += try others(store).filter { seen.insert($0[keyPath: id]).inserted }
+    }
+    return result
+  }
+}
+
+// MARK: - Finding with the place
+
+extension Store {
+  /// A layer and the store that has it.
+  func findLayer(_ key: String) throws(StoreError) -> (record: LayerRecord, store: LayerStore)? {
+    let own = try layerStore.reading { state in state.find(key) }
+    if let own { return (own, layerStore) }
+    return try findAdditionalLayer(key)
+  }
+
+  /// As above, for a caller that holds the own store's lock and has looked there.
+  func findAdditionalLayer(_ key: String) throws(StoreError) -> (
+    record: LayerRecord, store: LayerStore
+  )? {
+    for store in additional {
+      let found = try store.layers.reading { state in state.find(key) }
+      if let found { return (found, store.layers) }
+    }
+    return nil
+  }
+
+  /// An image and the store that has it.
+  ///
+  /// A match in an additional store does not count if the own store has a record of that id: its
+  /// names were changed there (storage-format 4.1).
+  func findImage(_ key: String) throws(StoreError) -> (record: ImageRecord, store: ImageStore)? {
+    let own = try imageStore.reading { images in images }
+    if let found = own.find(key) { return (found, imageStore) }
+    for store in additional {
+      let found = try store.images.reading { images in images.find(key) }
+      if let found, own[found.id] == nil { return (found, store.images) }
+    }
+    return nil
+  }
+}
