@@ -1,0 +1,145 @@
+package import StrataFUSE
+package import StrataSystem
+
+extension MergedTree {
+  /// The handle of an open that may change the file; 0 is one that may not.
+  static let writingHandle: UInt64 = 1
+
+  /// Answers OPEN: copies the file up if it may be changed.
+  ///
+  /// The handle only says which kind of open this is, since descriptors belong to nodes.
+  package func open(_ id: NodeID, _ request: OpenRequest) throws(Errno) -> OpenResult {
+    let slot = try table.slot(of: id)
+    if isDirectory(slot) { throw .isADirectory }
+    guard table[slot].type == .regular else { throw .noSuchDeviceOrAddress }
+    let truncates = request.flags.contains(.truncate)
+    if request.writes {
+      try copyUp(slot, CopyChanges(size: truncates ? 0 : nil))
+      let file = try writer(slot)
+      if truncates {
+        if request.dropPrivileges { try dropPrivileges(slot) }
+        try file.view.truncate(to: 0)
+        staleAttributes.append(id)
+      }
+    } else {
+      _ = try reader(slot)
+    }
+    let side = fileSide(slot)
+    side.opens += 1
+    if request.writes { side.writingOpens += 1 }
+    return OpenResult(
+      handle: request.writes ? Self.writingHandle : 0, modes: lifetime == .none ? [] : .keepCache)
+  }
+
+  /// One open of the node is gone.
+  package func release(_ id: NodeID, handle: UInt64) {
+    guard let slot = try? table.slot(of: id), let side = existingFileSide(slot), side.opens > 0
+    else {
+      return
+    }
+    side.opens -= 1
+    if handle == Self.writingHandle { side.writingOpens -= 1 }
+    guard side.opens == 0 else { return }
+    budget.drop(slot, side)
+    if side.aliases.isEmpty, side.lastStatus == nil, side.data == nil, side.linkKey == nil {
+      sides.remove(table[slot].side)
+      table[slot].side = 0
+    }
+    release(slot)
+  }
+
+  /// The file to answer READ from.
+  package func readable(_ id: NodeID) throws(Errno) -> SharedDescriptor {
+    try reader(try table.slot(of: id))
+  }
+
+  /// The file to answer WRITE with.
+  package func writable(_ id: NodeID, dropPrivileges: Bool) throws(Errno) -> SharedDescriptor {
+    let slot = try table.slot(of: id)
+    if !isUpper(slot) { try copyUp(slot) }
+    if dropPrivileges { try self.dropPrivileges(slot) }
+    return try writer(slot)
+  }
+
+  /// Answers FSYNC.
+  ///
+  /// A lower file has nothing to write.
+  package func sync(_ id: NodeID, dataOnly: Bool) throws(Errno) {
+    guard options.syncs else { throw .noFunction }
+    let slot = try table.slot(of: id)
+    guard isUpper(slot) else { return }
+    if isDirectory(slot) {
+      if table[slot].flags.contains(.orphan) { return }
+      try upperDescriptor(of: slot).view.synchronize()
+      return
+    }
+    let side = fileSide(slot)
+    guard let file = side.writer ?? side.reader else { return }
+    if dataOnly { try file.view.synchronizeData() } else { try file.view.synchronize() }
+  }
+
+  /// Answers FALLOCATE.
+  package func allocate(
+    _ id: NodeID, mode: Int32, offset: Int64, length: Int64
+  ) throws(Errno) {
+    let slot = try table.slot(of: id)
+    _ = try requireUpper()
+    if !isUpper(slot) { try copyUp(slot) }
+    try writer(slot).view.allocate(mode: mode, offset: offset, length: length)
+    staleAttributes.append(id)
+  }
+
+  /// Answers LSEEK for data and holes.
+  package func seek(_ id: NodeID, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
+    try reader(try table.slot(of: id)).view.seek(offset, whence: whence)
+  }
+
+  /// Answers COPY_FILE_RANGE.
+  package func copyRange(_ request: CopyRequest) throws(Errno) -> Int {
+    let destination = try table.slot(of: request.destination)
+    _ = try requireUpper()
+    if !isUpper(destination) { try copyUp(destination) }
+    // The descriptor that reads is taken after the copy-up: the two may be one file.
+    let source = try reader(try table.slot(of: request.source))
+    let count = try source.view.copyRange(
+      from: request.sourceOffset, to: try writer(destination).view,
+      at: request.destinationOffset, count: request.count)
+    staleAttributes.append(request.destination)
+    return count
+  }
+
+  // MARK: - Inode flags
+
+  /// FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR.
+  private enum Command {
+    static let getFlags: UInt32 = 0x8008_6601
+    static let setFlags: UInt32 = 0x4008_6602
+    static let getXattr: UInt32 = 0x801c_581f
+    static let setXattr: UInt32 = 0x401c_5820
+  }
+
+  /// Answers IOCTL for inode flags; ENOTTY for anything else.
+  package func control(_ id: NodeID, _ command: UInt32, _ input: [UInt8]) throws(Errno) -> [UInt8] {
+    let slot = try table.slot(of: id)
+    switch command {
+    case Command.getFlags, Command.getXattr:
+      let size = command == Command.getFlags ? 8 : 28
+      let answer = try inodeFile(slot).view.control(command, [UInt8](repeating: 0, count: size))
+      return command == Command.getFlags ? Array(answer.prefix(4)) : answer
+    case Command.setFlags, Command.setXattr:
+      _ = try requireUpper()
+      try copyUp(slot)
+      let block = input + [UInt8](repeating: 0, count: max(0, 28 - input.count))
+      _ = try inodeFile(slot).view.control(command, block)
+      return []
+    default: throw .notATerminal
+    }
+  }
+
+  private func inodeFile(_ slot: Slot) throws(Errno) -> SharedDescriptor {
+    if isDirectory(slot) { return try descriptor(of: slot, at: 0) }
+    guard table[slot].type == .regular else { throw .notATerminal }
+    if let side = existingFileSide(slot), let open = side.writer ?? side.reader { return open }
+    return try openFile(slot, [.readOnly, .nonBlocking])
+  }
+}

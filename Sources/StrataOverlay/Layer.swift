@@ -1,0 +1,63 @@
+package import StrataSystem
+
+/// One directory of the stack: the upper or a lower.
+///
+/// Everything in it is reached from the open root, a component at a time or with openat2 beneath
+/// it, so that no link of a hostile layer leads outside.
+package struct Layer: Sendable {
+  package let root: SharedDescriptor
+  package let isUpper: Bool
+  /// Only reached through redirects of metacopy files.
+  package let isDataOnly: Bool
+  package let device: DeviceNumber
+  /// Ids on disk against ids shown.
+  ///
+  /// A lower that is an idmapped mount already shows the right ones.
+  package let mapping: IDMapping
+  /// The attribute that holds owner and mode of this layer's files, if its root has one.
+  package let override: RawPath?
+
+  /// Opens a layer's directory.
+  ///
+  /// `mapping` holds where the directory is not itself idmapped.
+  package init(
+    opening path: RawPath, isUpper: Bool = false, isDataOnly: Bool = false, mapping: IDMapping,
+    idmappedMounts: Set<UInt64>, override forced: RawPath? = nil
+  ) throws(Errno) {
+    let owner = try FileDescriptor.workingDirectory.open(path, [.readOnly, .directory])
+    let status = try owner.view.status()
+    device = status.device
+    self.isUpper = isUpper
+    self.isDataOnly = isDataOnly
+    self.mapping =
+      !isUpper && !mapping.isIdentity && idmappedMounts.contains(status.mountID)
+      ? .identity : mapping
+    if let forced {
+      override = forced
+    } else {
+      override = OverrideStat.names.first { name in
+        (try? owner.view.xattr(name)).flatMap { OverrideStat($0) } != nil
+      }
+    }
+    root = SharedDescriptor(owner)
+  }
+
+  /// The ids of mounts that the kernel maps ids for: those with `idmapped` among their options in
+  /// /proc/self/mountinfo.
+  package static func idmappedMounts() -> Set<UInt64> {
+    guard
+      let text = try? FileDescriptor.workingDirectory.contents(
+        of: "/proc/self/mountinfo", limit: 64 << 20)
+    else { return [] }
+    var result: Set<UInt64> = []
+    for line in text.split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 6)
+      guard fields.count > 5, let id = UInt64(String(decoding: fields[0], as: UTF8.self)) else {
+        continue
+      }
+      let options = fields[5].split(separator: UInt8(ascii: ","))
+      if options.contains(where: { $0.elementsEqual("idmapped".utf8) }) { result.insert(id) }
+    }
+    return result
+  }
+}

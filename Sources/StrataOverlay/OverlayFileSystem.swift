@@ -1,0 +1,189 @@
+package import StrataFUSE
+package import StrataSystem
+import Synchronization
+
+/// The merged tree as a FUSE file system: each request takes the tree's lock, calls one operation,
+/// and answers.
+///
+/// Nothing else happens here.
+package final class OverlayFileSystem: FileSystem {
+  let tree: Mutex<MergedTree>
+  let options: OverlayOptions
+
+  /// Opens the layers and prepares the work directory; uses as many descriptors as the process may.
+  package init(_ options: OverlayOptions) throws(OverlayError) {
+    self.options = options
+    let tree = try MergedTree(options, descriptorLimit: raiseDescriptorLimit())
+    self.tree = Mutex(tree)
+  }
+
+  /// Counters for SIGUSR1; the first two lines are fuse-overlayfs's.
+  @Sendable package func report() -> String {
+    tree.withLock { tree in
+      let nodes = tree.table.count
+      return """
+        # INODES: \(nodes)
+        # NODES: \(nodes)
+        # DESCRIPTORS: \(tree.budget.openDirectories + tree.budget.openFiles) of \(tree.budget.limit)
+        # INDEXES: \(tree.indexed.count), \(tree.indexBytes) bytes
+
+        """
+    }
+  }
+
+  package func negotiate(_ connection: inout Negotiation) {
+    if options.acl { connection.wanted.insert(.posixACL) }
+  }
+
+  // MARK: - Names
+
+  package func lookup(
+    _ name: RawPath, in parent: NodeID, _ context: RequestContext, _ reply: consuming EntryReply
+  ) {
+    let lifetime = options.lifetime
+    reply.answer(
+      { () throws(Errno) in
+        try tree.withLock { tree throws(Errno) in
+          try tree.lookup(name, in: parent) ?? .absent(lifetime)
+        }
+      }, undo: undo)
+  }
+
+  package func forget(_ node: NodeID, count: UInt64) {
+    tree.withLock { $0.forget(node, count: count) }
+  }
+
+  package func readLink(
+    _ node: NodeID, _ context: RequestContext, _ reply: consuming DataReply
+  ) {
+    reply.answer { () throws(Errno) in
+      try tree.withLock { tree throws(Errno) in try tree.readLink(node) }
+    }
+  }
+
+  package func makeNode(
+    _ name: RawPath, in parent: NodeID, mode: UInt32, device: DeviceNumber,
+    _ context: RequestContext, _ reply: consuming EntryReply
+  ) {
+    reply.answer(
+      { () throws(Errno) in
+        try tree.withLock { tree throws(Errno) in
+          try tree.makeNode(name, in: parent, mode: mode, device: device, context)
+        }
+      }, undo: undo)
+    tellStale()
+  }
+
+  package func makeDirectory(
+    _ name: RawPath, in parent: NodeID, mode: UInt32, _ context: RequestContext,
+    _ reply: consuming EntryReply
+  ) {
+    reply.answer(
+      { () throws(Errno) in
+        try tree.withLock { tree throws(Errno) in
+          try tree.makeDirectory(name, in: parent, mode: mode, context)
+        }
+      }, undo: undo)
+    tellStale()
+  }
+
+  package func makeSymlink(
+    _ name: RawPath, in parent: NodeID, target: RawPath, _ context: RequestContext,
+    _ reply: consuming EntryReply
+  ) {
+    reply.answer(
+      { () throws(Errno) in
+        try tree.withLock { tree throws(Errno) in
+          try tree.makeSymlink(name, in: parent, target: target, context)
+        }
+      }, undo: undo)
+    tellStale()
+  }
+
+  package func link(
+    _ node: NodeID, to name: RawPath, in parent: NodeID, _ context: RequestContext,
+    _ reply: consuming EntryReply
+  ) {
+    reply.answer(
+      { () throws(Errno) in
+        try tree.withLock { tree throws(Errno) in try tree.link(node, to: name, in: parent) }
+      }, undo: undo)
+    tellStale()
+  }
+
+  package func unlink(
+    _ name: RawPath, in parent: NodeID, _ context: RequestContext, _ reply: consuming EmptyReply
+  ) {
+    reply.answer { () throws(Errno) in
+      try tree.withLock { tree throws(Errno) in try tree.unlink(name, in: parent) }
+    }
+    tellStale()
+  }
+
+  package func removeDirectory(
+    _ name: RawPath, in parent: NodeID, _ context: RequestContext, _ reply: consuming EmptyReply
+  ) {
+    reply.answer { () throws(Errno) in
+      try tree.withLock { tree throws(Errno) in try tree.removeDirectory(name, in: parent) }
+    }
+    tellStale()
+  }
+
+  package func rename(
+    _ name: RawPath, in parent: NodeID, to newName: RawPath, in newParent: NodeID,
+    _ flags: RenameFlags, _ context: RequestContext, _ reply: consuming EmptyReply
+  ) {
+    reply.answer { () throws(Errno) in
+      try tree.withLock { tree throws(Errno) in
+        try tree.rename(name, in: parent, to: newName, in: newParent, flags)
+      }
+    }
+    tellStale()
+  }
+
+  // MARK: - Attributes
+
+  package func attributes(
+    of node: NodeID, handle: UInt64?, _ context: RequestContext, _ reply: consuming AttributesReply
+  ) {
+    reply.answer(lifetime: options.lifetime) { () throws(Errno) in
+      try tree.withLock { tree throws(Errno) in try tree.attributes(of: node) }
+    }
+  }
+
+  package func setAttributes(
+    of node: NodeID, _ changes: AttributeChanges, _ context: RequestContext,
+    _ reply: consuming AttributesReply
+  ) {
+    reply.answer(lifetime: options.lifetime) { () throws(Errno) in
+      try tree.withLock { tree throws(Errno) in try tree.setAttributes(of: node, changes) }
+    }
+    tellStale(but: node)
+  }
+
+  package func fileSystemStatus(
+    _ node: NodeID, _ context: RequestContext, _ reply: consuming FileSystemStatusReply
+  ) {
+    reply.answer { () throws(Errno) in
+      try tree.withLock { tree throws(Errno) in try tree.fileSystemStatus() }
+    }
+  }
+
+  /// Takes back a lookup that the kernel did not learn of.
+  func undo(_ entry: Entry) {
+    if let node = entry.node { forget(node, count: 1) }
+  }
+
+  /// Tells the kernel which attributes it remembers wrongly, after the reply that made them so: those
+  /// of files that were copied up, whose number or count of links may be another now.
+  func tellStale(but known: NodeID? = nil) {
+    let nodes = tree.withLock { tree -> [NodeID] in
+      let nodes = tree.staleAttributes
+      if !nodes.isEmpty { tree.staleAttributes = [] }
+      return nodes
+    }
+    for node in nodes where node != known { tell(node) }
+  }
+
+  private func tell(_ node: NodeID) {}
+}

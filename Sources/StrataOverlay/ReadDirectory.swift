@@ -1,0 +1,189 @@
+package import StrataFUSE
+package import StrataSystem
+
+extension MergedTree {
+  /// Memory for all indexes together; the least used go when it is full.
+  private static let indexLimit = 32 << 20
+
+  // MARK: - The index of a directory
+
+  /// Makes the directory's index if there is none: one listing of each layer that has it.
+  func ensureIndex(_ slot: Slot, _ side: DirectorySide) throws(Errno) {
+    indexClock += 1
+    side.indexUse = indexClock
+    if side.index != nil { return }
+    var builder = DirectoryIndexBuilder(upper: hasUpper ? 0 : nil, seed: seed)
+    for position in side.layers.indices {
+      try list(slot, side, position, into: &builder)
+    }
+    var index = builder.build()
+    if side.isImpure { try numberByOrigin(&index, slot) }
+    makeRoom(for: index.byteCount)
+    indexBytes += index.byteCount
+    side.index = index
+    indexed.insert(slot)
+  }
+
+  /// Lists one layer's directory into the builder.
+  ///
+  /// Whiteouts of all kinds are seen in the same pass.
+  private func list(
+    _ slot: Slot, _ side: DirectorySide, _ position: Int, into builder: inout DirectoryIndexBuilder
+  ) throws(Errno) {
+    let open = try descriptor(of: slot, at: position)
+    let layer = side.layers[position].layer
+    let device = layers[Int(layer)].device
+    let xattrs = side.layers[position].mayHaveXattrWhiteouts
+    let entries = try Self.entries(of: open.view)
+    for entry in entries {
+      if let target = MarkerFile.target(of: entry.name),
+        entry.type == .regular || entry.type == .unknown || entry.name == MarkerFile.opaque
+      {
+        let type = entry.type == .unknown ? try open.view.status(of: entry.name).type : entry.type
+        if isMarker(entry.name, type: type, in: open.view) {
+          if entry.name != MarkerFile.opaque { builder.addMarker(for: target, layer: layer) }
+          continue
+        }
+      }
+      var type = entry.type
+      let mayHide = type == .characterDevice || type == .unknown || (xattrs && type == .regular)
+      if mayHide || layers[Int(layer)].override != nil {
+        guard let status = try? open.view.status(of: entry.name) else { continue }
+        if isWhiteout(entry.name, status, in: open.view, xattrs: xattrs) {
+          builder.addWhiteout(entry.name, layer: layer)
+          continue
+        }
+        type = overridden(status, entry.name, open.view, layer: layer).type
+      }
+      builder.add(
+        entry.name, type: type, inode: inodes.number(entry.inode, on: device), layer: layer)
+    }
+  }
+
+  /// All names of a directory that is open, for listing or only for looking names up.
+  private static func entries(of open: FileDescriptor) throws(Errno) -> [DirectoryEntry] {
+    var result: [DirectoryEntry] = []
+    do throws(Errno) {
+      try open.forEachEntry({ (entry: DirectoryEntry) throws(Errno) in result.append(entry) }) {
+        $0
+      }
+      return result
+    } catch  where error == .badFileDescriptor {
+      return try open.entries()
+    }
+  }
+
+  /// Upper children of an impure directory are listed under the numbers of their lowers.
+  private func numberByOrigin(_ index: inout DirectoryIndex, _ slot: Slot) throws(Errno) {
+    var cookie: UInt64 = 0
+    while let entry = index.next(after: cookie) {
+      cookie = entry.cookie
+      guard entry.flags.contains(.upper), entry.type != .directory else { continue }
+      let name = index.name(of: entry)
+      if let node = known(name, in: slot) {
+        let number = table[node].inode
+        index.update(name) { $0.inode = number }
+      } else if let number = try originNumber(of: name, in: slot, type: entry.type) {
+        index.update(name) { $0.inode = number }
+      }
+    }
+  }
+
+  private func makeRoom(for bytes: Int) {
+    guard indexBytes + bytes > Self.indexLimit else { return }
+    let oldest = indexed.compactMap { slot -> (Slot, DirectorySide)? in
+      sides.directory(table[slot].side).map { (slot, $0) }
+    }.sorted { $0.1.indexUse < $1.1.indexUse }
+    for (slot, side) in oldest {
+      dropIndex(slot, side)
+      if indexBytes + bytes <= Self.indexLimit * 3 / 4 { return }
+    }
+  }
+
+  func dropIndex(_ slot: Slot, _ side: DirectorySide) {
+    guard let index = side.index else { return }
+    indexBytes = max(0, indexBytes - index.byteCount)
+    side.index = nil
+    indexed.remove(slot)
+  }
+
+  // MARK: - Listing
+
+  /// One name of a listing.
+  private struct Listed {
+    var name: RawPath
+    var inode: UInt64
+    var type: FileType
+    var cookie: UInt64
+  }
+
+  /// Answers READDIR.
+  package func readDirectory(
+    _ id: NodeID, after offset: UInt64, into reply: inout DirectoryReply
+  ) throws(Errno) {
+    let (slot, side) = try listable(id)
+    var cookie = offset
+    while let next = listed(after: cookie, slot, side) {
+      guard reply.append(next.name, inode: next.inode, type: next.type, next: next.cookie) else {
+        return
+      }
+      cookie = next.cookie
+    }
+  }
+
+  /// Answers READDIRPLUS.
+  ///
+  /// The nodes whose lookup was counted are added to `counted`, for the case that the reply is not
+  /// taken.
+  package func readDirectoryPlus(
+    _ id: NodeID, after offset: UInt64, into reply: inout DirectoryPlusReply,
+    counted: inout [NodeID]
+  ) throws(Errno) {
+    let (slot, side) = try listable(id)
+    var cookie = offset
+    while let next = listed(after: cookie, slot, side) {
+      guard reply.hasRoom(for: next.name) else { return }
+      cookie = next.cookie
+      if next.cookie < DirectoryIndex.firstCookie {
+        _ = reply.append(next.name, inode: next.inode, type: next.type, next: next.cookie)
+        continue
+      }
+      guard let (node, status) = try? resolve(next.name, in: slot) else {
+        _ = reply.append(next.name, inode: next.inode, type: next.type, next: next.cookie)
+        continue
+      }
+      let entry = entry(node, status)
+      _ = reply.append(next.name, entry, next: next.cookie)
+      counted.append(table.id(of: node))
+    }
+  }
+
+  private func listable(_ id: NodeID) throws(Errno) -> (Slot, DirectorySide) {
+    let slot = try table.slot(of: id)
+    let side = try directory(slot)
+    if table[slot].flags.contains(.orphan) { throw .noSuchFileOrDirectory }
+    try ensureIndex(slot, side)
+    side.index?.mergeTail()
+    return (slot, side)
+  }
+
+  private func listed(after cookie: UInt64, _ slot: Slot, _ side: DirectorySide) -> Listed? {
+    if cookie == 0 {
+      return Listed(name: ".", inode: table[slot].inode, type: .directory, cookie: 1)
+    }
+    if cookie == 1 {
+      let above = slot == .root ? slot : table[slot].parent
+      return Listed(name: "..", inode: table[above].inode, type: .directory, cookie: 2)
+    }
+    guard let index = side.index, let entry = index.next(after: cookie) else { return nil }
+    return Listed(
+      name: index.name(of: entry), inode: entry.inode, type: entry.type, cookie: entry.cookie)
+  }
+
+  /// Whether a user sees nothing in the directory.
+  func isEmpty(_ slot: Slot) throws(Errno) -> Bool {
+    let side = try directory(slot)
+    try ensureIndex(slot, side)
+    return side.index?.visibleCount == 0
+  }
+}

@@ -1,0 +1,582 @@
+#!/usr/bin/env python3
+"""Compares a mount of strata-overlay with one of the kernel's overlay, operation by operation.
+
+Both get equal copies of randomly made layers (every kind of file, hard links, whiteouts, opaque
+directories, attributes, setgid directories, default ACLs). Then the same random operations go to both,
+and after each the result or errno is compared; now and then, and at the end, the whole trees: type,
+mode, owner, size, links of files, times of files, content, attributes, targets, devices, listings, and
+that st_ino and d_ino agree. Afterwards each side is mounted again, and each upper with the other
+program; all four must show the same tree.
+
+Usage: overlay-oracle.py PROGRAM [--seed N] [--count N] [--ops N] [--dir DIR] [--userns] [--option O]
+Needs root, or root of a user namespace (--userns: marks are `user.overlay.` then).
+"""
+import argparse, ctypes, errno, os, random, shutil, stat, subprocess, sys, time
+
+libc = ctypes.CDLL(None, use_errno=True)
+RENAME = {"noreplace": 1, "exchange": 2, "whiteout": 4}
+NAMES = ["a", "b", "c", "dd", "e" * 40, "f.txt", "g", "h" * 255, ".wh", "i j"]
+IDS = [0, 1, 33, 1000, 60000]
+
+
+def call(function, *arguments):
+    """A libc call; raises OSError."""
+    if function(*arguments) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def run(*command, check=True):
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if check and result.returncode:
+        raise SystemExit(f"{command}: {result.stdout.decode(errors='replace')}")
+    return result.returncode
+
+
+class Layers:
+    """Makes the lower directories of a seed below a folder; the same seed makes the same."""
+
+    def __init__(self, rng, userns, whiteouts=True):
+        self.rng, self.userns = rng, userns
+        self.mark = "user.overlay." if userns else "trusted.overlay."
+        self.plan = [self.layer(number) for number in range(rng.randint(1, 4))]
+
+    def layer(self, number):
+        return [self.entry() for _ in range(self.rng.randint(3, 18))]
+
+    def entry(self):
+        rng = self.rng
+        path = "/".join(rng.choice(NAMES[:7]) for _ in range(rng.choice([1, 1, 2, 2, 3, 4])))
+        kinds = ["file"] * 6 + ["dir"] * 5 + ["symlink", "fifo", "link", "link", "white", "opaque"]
+        kinds += ["socket"] if self.userns else ["device"]
+        return dict(
+            kind=rng.choice(kinds), path=path, size=rng.choice([0, 1, 10, 4096, 70000]),
+            fill=rng.randrange(256), mode=rng.choice([0o644, 0o600, 0o755, 0o4755, 0o2755, 0o444]),
+            dirmode=rng.choice([0o755, 0o700, 0o2775, 0o1777, 0o555]), uid=rng.choice(IDS),
+            gid=rng.choice(IDS), xattr=rng.random() < 0.2, acl=rng.random() < 0.08,
+            time=rng.randrange(10**9), hole=rng.random() < 0.2)
+
+    def build(self, root):
+        made = []
+        for number, plan in enumerate(self.plan):
+            top = os.path.join(root, f"lower{number}")
+            os.makedirs(top)
+            for entry in plan:
+                self.make(top, entry)
+            made.append(top)
+        return made
+
+    def make(self, top, e):
+        path = os.path.join(top, e["path"])
+        parent = os.path.dirname(path)
+        try:
+            os.makedirs(parent, exist_ok=True)
+        except OSError:
+            return
+        if os.path.islink(parent) or not os.path.realpath(parent).startswith(top):
+            return
+        try:
+            getattr(self, "make_" + e["kind"])(top, path, e)
+        except FileExistsError:
+            return
+        os.chown(path, e["uid"], e["gid"], follow_symlinks=False) if os.path.lexists(path) else None
+        if os.path.lexists(path) and not os.path.islink(path):
+            info = os.lstat(path)
+            is_white = stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
+            if not is_white and e["kind"] != "link":
+                os.chmod(path, e["dirmode"] if os.path.isdir(path) else e["mode"])
+                if e["xattr"] and (os.path.isdir(path) or os.path.isfile(path)):
+                    os.setxattr(path, "user.t", b"v%d" % e["fill"])
+                if e["acl"] and os.path.isdir(path):
+                    run("setfacl", "-d", "-m", "u:33:rwx,g::rx", path)
+                if e["acl"] and os.path.isfile(path):
+                    run("setfacl", "-m", "u:33:rw", path)
+        if os.path.lexists(path):
+            os.utime(path, (e["time"], e["time"]), follow_symlinks=False)
+
+    def make_file(self, top, path, e):
+        with open(path, "xb") as f:
+            if e["hole"]:
+                f.seek(40000)
+            f.write(bytes([e["fill"]]) * e["size"])
+
+    def make_dir(self, top, path, e):
+        os.mkdir(path)
+
+    def make_symlink(self, top, path, e):
+        os.symlink("t%d" % e["fill"], path)
+
+    def make_fifo(self, top, path, e):
+        os.mkfifo(path)
+
+    def make_socket(self, top, path, e):
+        os.mknod(path, stat.S_IFSOCK | 0o644)
+
+    def make_device(self, top, path, e):
+        os.mknod(path, stat.S_IFBLK | 0o644, os.makedev(7, e["fill"]))
+
+    def make_link(self, top, path, e):
+        files = sorted(
+            os.path.join(d, f) for d, _, fs in os.walk(top) for f in fs
+            if not (stat.S_ISCHR(os.lstat(os.path.join(d, f)).st_mode)))
+        if files:
+            os.link(files[e["fill"] % len(files)], path, follow_symlinks=False)
+
+    def make_white(self, top, path, e):
+        os.mknod(path, stat.S_IFCHR, 0)
+
+    def make_opaque(self, top, path, e):
+        os.mkdir(path)
+        os.setxattr(path, self.mark + "opaque", b"y")
+
+
+class Side:
+    """One of the two mounts."""
+
+    def __init__(self, name, root, program, layers, options, userns):
+        self.name, self.root, self.program, self.options = name, root, program, options
+        self.userns = userns
+        os.makedirs(root)
+        self.lowers = layers.build(root)
+        self.upper, self.work, self.mp = (os.path.join(root, n) for n in ("upper", "work", "mp"))
+        for path in (self.upper, self.work, self.mp):
+            os.mkdir(path)
+        os.utime(self.upper, (1, 1))
+        self.fds = {}
+
+    def mount(self, program=None):
+        program = self.program if program is None else program
+        text = "lowerdir=" + ":".join(self.lowers)
+        text += f",upperdir={self.upper},workdir={self.work}"
+        if program == "kernel":
+            if self.userns:
+                text += ",userxattr"
+            text += ",redirect_dir=off,index=off,metacopy=off,xino=off"
+            call(libc.mount, b"overlay", self.mp.encode(), b"overlay", 0, text.encode())
+        else:
+            run(program, "-o", text + self.options, self.mp)
+
+    def unmount(self):
+        for fd in list(self.fds.values()):
+            os.close(fd)
+        self.fds = {}
+        for _ in range(50):
+            if libc.umount2(self.mp.encode(), 0) == 0:
+                break
+            time.sleep(0.02)
+        else:
+            libc.umount2(self.mp.encode(), 2)
+            raise SystemExit(f"{self.name}: busy")
+        # The daemon ends by itself; its lock on the work directory goes with it.
+        time.sleep(0.01)
+
+    def path(self, relative):
+        return os.path.join(self.mp, relative)
+
+    def do(self, op):
+        try:
+            return ("ok", getattr(self, "op_" + op[0])(*op[1:]))
+        except OSError as error:
+            return ("error", errno.errorcode.get(error.errno, error.errno))
+
+    # Operations
+
+    def op_create(self, p, mode, mask, data):
+        old = os.umask(mask)
+        try:
+            fd = os.open(self.path(p), os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        finally:
+            os.umask(old)
+        os.write(fd, data)
+        os.close(fd)
+
+    def op_create_as(self, p, uid, gid, mode):
+        os.setegid(gid)
+        os.seteuid(uid)
+        try:
+            os.close(os.open(self.path(p), os.O_WRONLY | os.O_CREAT, mode))
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+    def op_mkdir_as(self, p, uid, gid, mode):
+        os.setegid(gid)
+        os.seteuid(uid)
+        try:
+            os.mkdir(self.path(p), mode)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+    def op_write_as(self, p, uid, data):
+        os.seteuid(uid)
+        try:
+            fd = os.open(self.path(p), os.O_WRONLY)
+            os.write(fd, data)
+            os.close(fd)
+        finally:
+            os.seteuid(0)
+
+    def op_write(self, p, flags, offset, data):
+        fd = os.open(self.path(p), os.O_RDWR | flags)
+        try:
+            return os.pwrite(fd, data, offset)
+        finally:
+            os.close(fd)
+
+    def op_read(self, p):
+        with open(self.path(p), "rb") as f:
+            return hash(f.read())
+
+    def op_mkdir(self, p, mode, mask):
+        old = os.umask(mask)
+        try:
+            os.mkdir(self.path(p), mode)
+        finally:
+            os.umask(old)
+
+    def op_rmdir(self, p):
+        os.rmdir(self.path(p))
+
+    def op_unlink(self, p):
+        os.unlink(self.path(p))
+
+    def op_symlink(self, p, target):
+        os.symlink(target, self.path(p))
+
+    def op_readlink(self, p):
+        return os.readlink(self.path(p))
+
+    def op_link(self, p, q):
+        os.link(self.path(p), self.path(q), follow_symlinks=False)
+
+    def op_mknod(self, p, mode, device):
+        os.mknod(self.path(p), mode, device)
+
+    def op_rename(self, p, q, flags):
+        call(libc.renameat2, -100, self.path(p).encode(), -100, self.path(q).encode(), flags)
+
+    def op_chmod(self, p, mode):
+        os.chmod(self.path(p), mode)
+
+    def op_chown(self, p, uid, gid):
+        os.chown(self.path(p), uid, gid, follow_symlinks=False)
+
+    def op_utime(self, p, when):
+        os.utime(self.path(p), (when, when), follow_symlinks=False)
+
+    def op_truncate(self, p, size):
+        os.truncate(self.path(p), size)
+
+    def op_setxattr(self, p, key, value, flags):
+        os.setxattr(self.path(p), key, value, flags, follow_symlinks=False)
+
+    def op_getxattr(self, p, key):
+        return os.getxattr(self.path(p), key, follow_symlinks=False)
+
+    def op_removexattr(self, p, key):
+        os.removexattr(self.path(p), key, follow_symlinks=False)
+
+    def op_stat(self, p):
+        return describe(self.path(p), os.lstat(self.path(p)))
+
+    def op_listdir(self, p):
+        return sorted(os.listdir(self.path(p)))
+
+    def op_access(self, p, mode):
+        return os.access(self.path(p), mode)
+
+    def op_open(self, key, p, flags):
+        if key in self.fds:
+            os.close(self.fds.pop(key))
+        self.fds[key] = os.open(self.path(p), flags)
+
+    def op_close(self, key):
+        if key in self.fds:
+            os.close(self.fds.pop(key))
+
+    def op_fdread(self, key, offset, size):
+        return os.pread(self.fds[key], size, offset) if key in self.fds else None
+
+    def op_fdwrite(self, key, offset, data):
+        return os.pwrite(self.fds[key], data, offset) if key in self.fds else None
+
+    def op_fdchmod(self, key, mode):
+        return os.fchmod(self.fds[key], mode) if key in self.fds else None
+
+    def op_fdtruncate(self, key, size):
+        return os.ftruncate(self.fds[key], size) if key in self.fds else None
+
+    def op_fdstat(self, key):
+        if key not in self.fds:
+            return None
+        info = os.fstat(self.fds[key])
+        return (info.st_size, info.st_mode, info.st_uid, info.st_nlink)
+
+    def op_fallocate(self, p, mode, offset, length):
+        fd = os.open(self.path(p), os.O_RDWR)
+        try:
+            call(libc.fallocate64, fd, mode, ctypes.c_long(offset), ctypes.c_long(length))
+        finally:
+            os.close(fd)
+
+    def op_copyrange(self, p, q, count):
+        source = os.open(self.path(p), os.O_RDONLY)
+        try:
+            target = os.open(self.path(q), os.O_RDWR)
+            try:
+                return os.copy_file_range(source, target, count)
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+
+    def op_fsync(self, p):
+        fd = os.open(self.path(p), os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def op_tmpfile(self, p, mode, name, data):
+        fd = os.open(self.path(p), os.O_TMPFILE | os.O_RDWR, mode)
+        try:
+            os.write(fd, data)
+            if name:
+                call(libc.linkat, -100, b"/proc/self/fd/%d" % fd, -100, self.path(name).encode(), 0x400)
+        finally:
+            os.close(fd)
+
+
+def describe(path, info):
+    """What of a stat must be equal on both sides."""
+    is_dir = stat.S_ISDIR(info.st_mode)
+    fields = dict(
+        type=stat.S_IFMT(info.st_mode), mode=oct(stat.S_IMODE(info.st_mode)), uid=info.st_uid,
+        gid=info.st_gid)
+    if not is_dir:
+        fields.update(size=info.st_size, nlink=info.st_nlink, rdev=info.st_rdev)
+    else:
+        fields.update(nlink=info.st_nlink)
+    return fields
+
+
+def snapshot(root, times):
+    """Everything that a user can see of a tree."""
+    tree, numbers = {}, {}
+    for directory, dirs, files in os.walk(root):
+        with os.scandir(directory) as entries:
+            listed = {e.name: e for e in entries}
+        for name in ["."] + sorted(listed):
+            if name == "." and directory != root:
+                continue
+            path = os.path.join(directory, name)
+            info = os.lstat(path)
+            fields = describe(path, info)
+            if name != ".":
+                fields["d_ino"] = listed[name].inode() == info.st_ino
+                fields["d_type"] = listed[name].is_dir(follow_symlinks=False)
+            key = os.path.relpath(path, root)
+            try:
+                fields["xattrs"] = {
+                    n: os.getxattr(path, n, follow_symlinks=False)
+                    for n in sorted(os.listxattr(path, follow_symlinks=False))}
+            except OSError as error:
+                fields["xattrs"] = error.errno
+            if stat.S_ISREG(info.st_mode):
+                with open(path, "rb") as f:
+                    fields["content"] = f.read()
+                if times and key in times:
+                    fields["mtime"] = info.st_mtime_ns
+            elif stat.S_ISLNK(info.st_mode):
+                fields["target"] = os.readlink(path)
+            if not stat.S_ISDIR(info.st_mode):
+                numbers.setdefault(info.st_ino, []).append(key)
+            tree[key] = fields
+    # Which names are one inode.
+    for names in numbers.values():
+        for name in names:
+            tree[name]["same"] = sorted(names)
+    return tree
+
+
+def difference(a, b):
+    lines = []
+    for key in sorted(set(a) | set(b)):
+        if key not in a or key not in b:
+            lines.append(f"  {key}: only in {'first' if key in a else 'second'}")
+        elif a[key] != b[key]:
+            for field in sorted(set(a[key]) | set(b[key])):
+                x, y = a[key].get(field), b[key].get(field)
+                if x != y:
+                    lines.append(f"  {key}: {field}: {str(x)[:120]} / {str(y)[:120]}")
+    return lines
+
+
+class Walk:
+    """Draws operations; paths come from what the first side has, and new ones."""
+
+    def __init__(self, rng, side, userns):
+        self.rng, self.side, self.userns = rng, side, userns
+
+    def existing(self):
+        names = []
+        for directory, dirs, files in os.walk(self.side.mp):
+            for name in dirs + files:
+                names.append(os.path.relpath(os.path.join(directory, name), self.side.mp))
+        return sorted(names)
+
+    def operation(self):
+        rng = self.rng
+        have = self.existing()
+        dirs = [""] + [p for p in have if os.path.isdir(self.side.path(p)) and not os.path.islink(self.side.path(p))]
+
+        def new():
+            return os.path.join(rng.choice(dirs), rng.choice(NAMES))
+
+        def old():
+            return rng.choice(have) if have and rng.random() < 0.93 else new()
+
+        def data():
+            return bytes([rng.randrange(256)]) * rng.choice([1, 5, 100, 5000])
+
+        mode = lambda: rng.choice([0o644, 0o600, 0o755, 0o4755, 0o2755, 0o6711, 0o777, 0o1777, 0o444])
+        key = rng.randrange(4)
+        xattr = rng.choice(["user.t", "user.u", "user.overlay.x"] if self.userns
+                           else ["user.t", "user.u", "trusted.z", "trusted.overlay.x", "trusted.overlay.opaque"])
+        choices = [
+            (6, lambda: ("create", new(), mode() & 0o777, rng.choice([0, 0o22, 0o77]), data())),
+            (6, lambda: ("mkdir", new(), rng.choice([0o777, 0o755, 0o700]), rng.choice([0, 0o22, 0o77]))),
+            (6, lambda: ("write", old(), rng.choice([0, 0, os.O_TRUNC, os.O_APPEND]), rng.choice([0, 3, 5000]), data())),
+            (4, lambda: ("read", old())),
+            (9, lambda: ("unlink", old())),
+            (7, lambda: ("rmdir", rng.choice(dirs[1:] or ["x"]))),
+            (3, lambda: ("symlink", new(), "s%d" % rng.randrange(99))),
+            (4, lambda: ("link", old(), new())),
+            (14, lambda: ("rename", old(), rng.choice([new, old])(), rng.choice([0, 0, 0, 0, 1, 2, 2, 4, 3, 8]))),
+            (5, lambda: ("chmod", old(), mode())),
+            (5, lambda: ("chown", old(), rng.choice(IDS + [-1]), rng.choice(IDS + [-1]))),
+            (3, lambda: ("utime", old(), rng.randrange(10**9))),
+            (3, lambda: ("truncate", old(), rng.choice([0, 1, 100, 9000]))),
+            (3, lambda: ("setxattr", old(), xattr, data()[:100], rng.choice([0, 0, 1, 2]))),
+            (2, lambda: ("getxattr", old(), xattr)),
+            (2, lambda: ("removexattr", old(), xattr)),
+            (5, lambda: ("stat", old())),
+            (3, lambda: ("listdir", rng.choice(dirs))),
+            (3, lambda: ("mknod", new(), rng.choice([stat.S_IFIFO | 0o644, stat.S_IFSOCK | 0o600, stat.S_IFREG | 0o640, stat.S_IFCHR | 0o644, stat.S_IFBLK | 0o600]),
+                         rng.choice([0, os.makedev(7, 1)]))),
+            (3, lambda: ("open", key, old(), rng.choice([os.O_RDONLY, os.O_RDWR, os.O_WRONLY]) | os.O_NONBLOCK)),
+            (1, lambda: ("close", key)),
+            (3, lambda: ("fdread", key, rng.choice([0, 2]), 6000)),
+            (3, lambda: ("fdwrite", key, rng.choice([0, 7]), data())),
+            (1, lambda: ("fdchmod", key, mode())),
+            (1, lambda: ("fdtruncate", key, rng.choice([0, 9]))),
+            (2, lambda: ("fdstat", key)),
+            (2, lambda: ("fallocate", old(), rng.choice([0, 1, 3]), rng.choice([0, 4096]), 8192)),
+            (2, lambda: ("copyrange", old(), old(), rng.choice([10, 100000]))),
+            (1, lambda: ("fsync", old())),
+            (2, lambda: ("tmpfile", rng.choice(dirs), 0o640, rng.choice([None, new()]), data())),
+            (2, lambda: ("write_as", old(), rng.choice(IDS[1:4]), data())),
+            (3, lambda: ("create_as", new(), rng.choice(IDS[1:4]), rng.choice(IDS[1:4]), mode())),
+            (3, lambda: ("mkdir_as", new(), rng.choice(IDS[1:4]), rng.choice(IDS[1:4]), 0o777)),
+        ]
+        return rng.choices([c for _, c in choices], [w for w, _ in choices])[0]()
+
+
+def compare(first, second, stage, times, trail):
+    lines = difference(snapshot(first.mp, times), snapshot(second.mp, times))
+    if lines:
+        print(f"DIFFERENCE {stage} ({first.name} / {second.name}):")
+        print("\n".join(lines[:40]))
+        for op in trail[-30:]:
+            print("   ", op)
+    return not lines
+
+
+def same(op, a, b):
+    """Differences that are known and wanted."""
+    if a == b:
+        return True
+    # A FUSE file system refuses what its kernel part never hands on.
+    if op[0] == "fallocate" and b == ("error", "ENOTSUP"):
+        return True
+    # The kernel's overlay copies within one file system only, ours wherever the kernel does.
+    return False
+
+
+def trial(seed, arguments):
+    rng = random.Random(seed)
+    base = os.path.join(arguments.dir, f"oracle-{os.getpid()}-{seed}")
+    shutil.rmtree(base, ignore_errors=True)
+    layers = Layers(rng, arguments.userns)
+    first = Side("kernel", base + "/k", "kernel", layers, "", arguments.userns)
+    second = Side("ours", base + "/s", arguments.program, layers, arguments.option, arguments.userns)
+    trail, good, times = [], True, set()
+    try:
+        first.mount()
+        second.mount()
+        if not compare(first, second, "at the start", None, [str(l) for l in layers.plan]):
+            return False
+        walk = Walk(rng, first, arguments.userns)
+        for step in range(arguments.ops):
+            op = walk.operation()
+            a, b = first.do(op), second.do(op)
+            trail.append(f"{step} {str(op)[:200]} -> {str(a)[:100]}")
+            if not same(op, a, b):
+                print(f"seed {seed} step {step}: {str(op)[:300]}\n   kernel {str(a)[:300]}\n   ours   {str(b)[:300]}")
+                for line in trail[-25:]:
+                    print("   ", line)
+                good = False
+                break
+            if step % arguments.every == arguments.every - 1:
+                if not compare(first, second, f"seed {seed} after step {step}", None, trail):
+                    good = False
+                    break
+        if good:
+            good = compare(first, second, f"seed {seed} at the end", None, trail)
+        first.unmount()
+        second.unmount()
+        if good:
+            for stage, programs in (("remounted", (None, None)), ("uppers crossed", (arguments.program, "kernel"))):
+                first.mount(programs[0])
+                second.mount(programs[1])
+                good = compare(first, second, f"seed {seed} {stage}", None, trail) and good
+                first.unmount()
+                second.unmount()
+        return good
+    finally:
+        for side in (first, second):
+            for fd in side.fds.values():
+                os.close(fd)
+            while os.path.ismount(side.mp):
+                if libc.umount2(side.mp.encode(), 2) < 0:
+                    break
+        if good or not arguments.keep:
+            shutil.rmtree(base, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=20)
+    parser.add_argument("--ops", type=int, default=200)
+    parser.add_argument("--every", type=int, default=40)
+    parser.add_argument("--dir", default="/var/tmp")
+    parser.add_argument("--option", default="")
+    parser.add_argument("--userns", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--stop", action="store_true", help="end at the first difference")
+    arguments = parser.parse_args()
+    os.umask(0)
+    bad = []
+    for seed in range(arguments.seed, arguments.seed + arguments.count):
+        if not trial(seed, arguments):
+            bad.append(seed)
+            if arguments.stop:
+                break
+    print(f"{arguments.count} seeds, {len(bad)} with differences: {bad}")
+    sys.exit(1 if bad else 0)
+
+
+main()
