@@ -2,6 +2,7 @@ package import StrataSystem
 
 extension FileSystem {
   package func negotiate(_ connection: inout Negotiation) {}
+  package func start(_ notifier: Notifier) {}
   package func destroy() {}
   package func report() -> String { "" }
   package func interrupt(_ unique: UInt64) {}

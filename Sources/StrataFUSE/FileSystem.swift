@@ -19,6 +19,8 @@ package protocol FileSystem: AnyObject, Sendable {
 
   /// Before the first request: what the kernel offers, and what is to be switched on.
   func negotiate(_ connection: inout Negotiation)
+  /// INIT was answered; from now on the kernel takes messages that answer no request.
+  func start(_ notifier: Notifier)
   /// After the last request.
   func destroy()
   /// Lines for a person who asks a running mount for its state (SIGUSR1).

@@ -47,6 +47,18 @@ final class ReplyChannel: Sendable {
     }
   }
 
+  /// Sends a message that answers no request: its number is 0, and the code stands for the error.
+  func sendNotification(code: Int32, size: Int, _ fill: (inout WireWriter) -> Void) -> Bool {
+    unsafe withUnsafeTemporaryAllocation(
+      byteCount: WireWriter.headerSize + size, alignment: 8
+    ) { memory in
+      var writer = unsafe WireWriter(memory)
+      fill(&writer)
+      return unsafe send(
+        UnsafeMutableRawBufferPointer(rebasing: memory[..<writer.count]), error: -code, to: 0)
+    }
+  }
+
   /// Sends bytes that lie elsewhere, without copying them.
   func send(_ bytes: RawSpan, to unique: UInt64) -> Bool {
     unsafe bytes.withUnsafeBytes { body in

@@ -31,6 +31,7 @@ package final class Session: Sendable {
     self.fileSystem = fileSystem
     self.device = device
     self.traces = traces
+    fileSystem.start(Notifier(channel: channel))
   }
 
   /// The largest READ, WRITE and READDIR: 256 pages, the kernel's default limit.

@@ -9,6 +9,7 @@ import Synchronization
 package final class OverlayFileSystem: FileSystem {
   let tree: Mutex<MergedTree>
   let options: OverlayOptions
+  private let notifier = Mutex<Notifier?>(nil)
 
   /// Opens the layers and prepares the work directory; uses as many descriptors as the process may.
   package init(_ options: OverlayOptions) throws(OverlayError) {
@@ -33,6 +34,10 @@ package final class OverlayFileSystem: FileSystem {
 
   package func negotiate(_ connection: inout Negotiation) {
     if options.acl { connection.wanted.insert(.posixACL) }
+  }
+
+  package func start(_ notifier: Notifier) {
+    self.notifier.withLock { $0 = notifier }
   }
 
   // MARK: - Names
@@ -185,5 +190,7 @@ package final class OverlayFileSystem: FileSystem {
     for node in nodes where node != known { tell(node) }
   }
 
-  private func tell(_ node: NodeID) {}
+  private func tell(_ node: NodeID) {
+    notifier.withLock { $0 }?.attributesChanged(node)
+  }
 }
