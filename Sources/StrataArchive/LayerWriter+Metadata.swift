@@ -156,9 +156,17 @@ struct Times {
     access = Self.cut(later)
     modification = Self.cut(header.modificationTime)
     directoryAccess = header.accessTime.map(Self.cut) ?? FileTime(seconds: 0, nanoseconds: 0)
-    linkAccess = FileTime(seconds: later.seconds, nanoseconds: later.nanoseconds)
-    linkModification = FileTime(
-      seconds: header.modificationTime.seconds, nanoseconds: header.modificationTime.nanoseconds)
+    linkAccess = Self.wrapped(later)
+    linkModification = Self.wrapped(header.modificationTime)
+  }
+
+  /// A time as 64 bits of nanoseconds, which wrap around beyond the years 1678 and 2262.
+  private static func wrapped(_ time: TarHeader.Time) -> FileTime {
+    let total = time.seconds &* 1_000_000_000 &+ Int64(time.nanoseconds)
+    let part = total % 1_000_000_000
+    return FileTime(
+      seconds: total / 1_000_000_000 - (part < 0 ? 1 : 0),
+      nanoseconds: UInt32(part < 0 ? part + 1_000_000_000 : part))
   }
 
   /// Times before 1970, and beyond what 64 bits of nanoseconds hold, become 1970.

@@ -26,6 +26,9 @@ final class LayerWriter {
   var ownInodes: Set<UInt64>?
   /// A default ACL decides the mode of new files: it has to be set on each.
   var modeIsInherited: Bool
+  /// Descriptors could make longer paths than PATH_MAX, but tools that go by paths would not reach
+  /// them: this is what is left of it behind the layer's own directory.
+  private let longestName: Int
   /// Every path that was made, in mode `.apply`: what an opaque mark spares.
   var unpacked: Set<[UInt8]> = []
 
@@ -41,6 +44,8 @@ final class LayerWriter {
     do throws(Errno) {
       cache = try DirectoryCache(root: diff)
       ownInodes = try diff.entries().isEmpty ? nil : []
+      let place = try? FileDescriptor.workingDirectory.readLink(diff.procPath)
+      longestName = 4094 - (place?.count ?? 0)
       let directory = try diff.open(".", [.readOnly, .directory])
       modeIsInherited = (try? directory.view.xattr("system.posix_acl_default")) != nil
     } catch {
@@ -67,8 +72,7 @@ final class LayerWriter {
       uids.insert(UInt32(truncatingIfNeeded: header.uid))
       gids.insert(UInt32(truncatingIfNeeded: header.gid))
     }
-    // As long as a path may be for who reads it in a chroot, slash and NUL included.
-    if name.bytes.count > 4094 { throw failure(.nameTooLong, "open", header) }
+    if name.bytes.count > longestName { throw failure(.nameTooLong, "open", header) }
     if options.whiteouts == .apply {
       contentSize += max(0, header.size)
       if try applyWhiteout(name, header) { return try keepBody(header) }

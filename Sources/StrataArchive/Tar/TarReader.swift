@@ -49,9 +49,8 @@ package final class TarReader {
         guard let read = PaxRecords(try specialBody()) else { throw invalidHeader() }
         records = read
       case UInt8(ascii: "g"):
-        guard let read = PaxRecords(try specialBody()), read.merge(into: &header) else {
-          throw invalidHeader()
-        }
+        // Its values change nothing, so a malformed one is no error.
+        guard PaxRecords(try specialBody()) != nil else { throw invalidHeader() }
         lastName = header.name
         remaining = 0
         return header
