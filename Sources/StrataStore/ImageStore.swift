@@ -10,7 +10,9 @@ package final class ImageStore: Sendable {
   package let directory: RawPath
   private let core: RecordStore<ImageRecord>
 
-  /// Opens the lock file, making it and its directory where they are missing. Loads nothing.
+  /// Opens the lock file, making it and its directory where they are missing.
+  ///
+  /// Loads nothing.
   ///
   /// Errors: EROFS for an additional image store on a read-only disk without a lock file; the peer
   /// skips such a store.
@@ -44,8 +46,9 @@ package final class ImageStore: Sendable {
     try core.reading(body)
   }
 
-  /// Runs `body` with the right to change images. What it changed is saved when it returns; if it
-  /// throws, only what it saved itself stays.
+  /// Runs `body` with the right to change images.
+  ///
+  /// What it changed is saved when it returns; if it throws, only what it saved itself stays.
   package func writing<Result: ~Copyable>(
     _ body: (inout ImageWriter) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {
@@ -94,7 +97,9 @@ package struct ImageWriter: ~Copyable {
     try core.insert(record, toFile: 0)
   }
 
-  /// Changes the record of an id. Names are not changed here but by `changeNames`.
+  /// Changes the record of an id.
+  ///
+  /// Names are not changed here but by `changeNames`.
   package mutating func update(_ id: String, _ change: (inout ImageRecord) -> Void)
     throws(StoreError)
   {
@@ -106,8 +111,9 @@ package struct ImageWriter: ~Copyable {
   /// Takes a record away; its data items are the caller's affair.
   package mutating func remove(_ id: String) { core.table.remove(id: id) }
 
-  /// Sets, adds or removes names on the record as it is now; whoever had one of them loses it. Every
-  /// name of the resulting list goes to the front of `names-history`, one after the other.
+  /// Sets, adds or removes names on the record as it is now; whoever had one of them loses it.
+  ///
+  /// Every name of the resulting list goes to the front of `names-history`, one after the other.
   ///
   /// - Returns: The names that the image has then.
   @discardableResult

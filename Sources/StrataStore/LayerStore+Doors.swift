@@ -3,8 +3,9 @@ package import StrataPersistence
 import StrataSystem
 import Synchronization
 
-/// The layers and mounts as they were when the door was opened. A value: it may be kept and looked at
-/// after the lock is gone, but what it says may be over then.
+/// The layers and mounts as they were when the door was opened.
+///
+/// A value: it may be kept and looked at after the lock is gone, but what it says may be over then.
 package struct LayerState: Sendable {
   /// The records.
   package let layers: RecordTable<LayerRecord>
@@ -31,9 +32,10 @@ extension LayerStore {
     }
   }
 
-  /// Runs `body` with the right to change layers and mounts. What it changed in records is saved when
-  /// it returns; if it throws, only what it saved itself stays. Incomplete layers that others left are
-  /// gone before it starts.
+  /// Runs `body` with the right to change layers and mounts.
+  ///
+  /// What it changed in records is saved when it returns; if it throws, only what it saved itself
+  /// stays. Incomplete layers that others left are gone before it starts.
   ///
   /// Errors: `.storeIsReadOnly` for an additional image store, and what a load gives.
   package func writing<Result: ~Copyable>(

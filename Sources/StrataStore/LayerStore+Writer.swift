@@ -34,7 +34,9 @@ package struct LayerWriter: ~Copyable {
       record, toFile: store.fileNumber(volatile: volatile, inImageStore: inImageStore))
   }
 
-  /// Changes the record of an id. Names are not changed here but by `changeNames`.
+  /// Changes the record of an id.
+  ///
+  /// Names are not changed here but by `changeNames`.
   package mutating func update(_ id: String, _ change: (inout LayerRecord) -> Void)
     throws(StoreError)
   {
@@ -76,8 +78,9 @@ package struct LayerWriter: ~Copyable {
   /// The mounts as they are now.
   package func mounts() throws(StoreError) -> MountTable { try store.currentMounts() }
 
-  /// Changes the mounts under their own lock and saves them if they differ. `body` starts or ends the
-  /// mount itself; if it throws, the file stays as it was.
+  /// Changes the mounts under their own lock and saves them if they differ.
+  ///
+  /// `body` starts or ends the mount itself; if it throws, the file stays as it was.
   package func changeMounts<Result: ~Copyable>(
     _ body: (inout MountTable) throws(StoreError) -> Result
   ) throws(StoreError) -> Result {

@@ -33,8 +33,10 @@ package final class LayerStore: Sendable {
     }
   }
 
-  /// Removes what the driver keeps of a layer: its mount, its directory, its link. Missing pieces are
-  /// no error. Called under the write lock for layers that a killed process left incomplete.
+  /// Removes what the driver keeps of a layer: its mount, its directory, its link.
+  ///
+  /// Missing pieces are no error. Called under the write lock for layers that a killed process left
+  /// incomplete.
   package typealias RemoveDriverFiles = @Sendable (LayerRecord) throws(StoreError) -> Void
 
   /// Where the files lie.
@@ -43,7 +45,9 @@ package final class LayerStore: Sendable {
   let mountpoints: MountpointsFile?
   let mountState = Mutex(MountpointsFile.State())
 
-  /// Opens the lock files, making them and their directory where they are missing. Loads nothing.
+  /// Opens the lock files, making them and their directory where they are missing.
+  ///
+  /// Loads nothing.
   ///
   /// - Parameters:
   ///   - locations: Where the files lie.

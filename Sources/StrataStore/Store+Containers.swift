@@ -23,7 +23,7 @@ extension Store {
         let id = try freshID(creation.id) { containers.containers[$0] != nil }
         var layer = LayerRecord(
           id: try freshID(nil) { layers.layers[$0] != nil }, parent: parent, created: now())
-        layer.names = creation.layerNames
+        layer.names = Identifiers.deduplicated(creation.layerNames)
         var record = ContainerRecord(
           id: id, image: image?.id ?? "", layer: layer.id, created: layer.created)
         record.names = creation.names

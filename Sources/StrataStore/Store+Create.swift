@@ -81,7 +81,7 @@ extension Store {
     }
     let id = try freshID(creation.id) { writer.layers[$0] != nil }
     var record = LayerRecord(id: id, parent: parent?.id, created: now())
-    record.names = creation.names
+    record.names = Identifiers.deduplicated(creation.names)
     record.mountLabel = creation.mountLabel
     record.metadata = creation.metadata
     record.flags = creation.flags

@@ -51,8 +51,12 @@ extension Store {
         guard commit else { return unused }
         images.remove(image.id)
         try images.save()
-        try imageStore.data(image.id).removeAll()
+        var failure: StoreError?
+        do throws(StoreError) {
+          try imageStore.data(image.id).removeAll()
+        } catch { failure = error }
         try remove(unused, &layers)
+        if let failure { throw failure }
         return unused
       }
     }

@@ -8,6 +8,18 @@ extension FileDescriptor {
   ///
   /// Immutable and append-only flags are taken off where removal fails with EPERM.
   package func removeTree(_ path: RawPath) throws(Errno) {
+    let parent = path.parent
+    if !parent.isEmpty, path != "/" {
+      // The walk below starts from the parent: it may not leave it, and the caller's own path may
+      // hold links and `..`.
+      let directory: FileDescriptorOwner
+      do throws(Errno) {
+        directory = try open(parent, [.path, .directory])
+      } catch where error == .noSuchFileOrDirectory {
+        return
+      }
+      return try directory.view.removeTree(path.lastComponent)
+    }
     do throws(Errno) {
       try unlink(path)
       return

@@ -25,7 +25,7 @@ package func mountTable() throws(Errno) -> [MountTableEntry] {
 
 /// The mounts at `path` and below it, deepest and latest first: the order to unmount them in.
 package func mounts(below path: RawPath) throws(Errno) -> [MountTableEntry] {
-  let inside = path.appending("/")
+  let inside = RawPath(Array(path.bytes) + [UInt8(ascii: "/")])
   return try mountTable().reversed().filter {
     $0.mountPoint == path || $0.mountPoint.hasPrefix(inside)
   }

@@ -43,6 +43,17 @@ import Testing
     }
   }
 
+  @Test func removeTreeTakesAbsoluteAndLongPaths() throws {
+    let scratch = try ScratchDirectory("remove")
+    try scratch.write("a/b/c/file", "x")
+    try FileDescriptor.workingDirectory.removeTree(scratch.path("a/b"))
+    #expect(try scratch.tree() == ["a"])
+    try scratch.write("a/b/c/file", "x")
+    try scratch.directory.removeTree("a/b/../b/c")
+    try scratch.directory.removeTree("missing/below")
+    #expect(try scratch.tree() == ["a", "a/b"])
+  }
+
   @Test func removeTreeTakesUnreadableAndDeepOnes() throws {
     let scratch = try ScratchDirectory()
     let root = try FileDescriptor.workingDirectory.open(scratch.path, [.path, .directory])
