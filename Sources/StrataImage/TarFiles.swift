@@ -55,7 +55,7 @@ extension TarFiles {
   private static let blockSize: Int64 = 512
 
   /// Blocks before the entry itself that belong to it: PAX records, long names and link names.
-  private static let prefixTypes = Set("xgXLK".utf8)
+  private static let prefixTypes = Set("xXLK".utf8)
 
   private func index(size: Int64) throws(StreamError) {
     var position: Int64 = 0
@@ -68,6 +68,15 @@ extension TarFiles {
       if Self.prefixTypes.contains(block[156]) {
         position = body + Self.padded(rawSize)
         continue
+      }
+      if block[156] == UInt8(ascii: "g") {
+        // PAX records for all that follow, which the Go tools do not apply.
+        position = body + Self.padded(rawSize)
+        entryStart = position
+        continue
+      }
+      if block[156] == UInt8(ascii: "S") {
+        throw StreamError(.unsupported, "\(location): sparse files are not supported here")
       }
       let header =
         entryStart == position
