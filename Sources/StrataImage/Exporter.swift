@@ -22,6 +22,9 @@ public func exportImage(
   _ image: String, from store: Store, to destination: ImageDestination,
   options: ExportOptions = ExportOptions()
 ) throws(StoreError) -> Digest {
+  if let compression = options.compression, ![.none, .gzip, .zstd].contains(compression) {
+    throw StoreError(.usage, "layers of images are plain, gzip or zstd, not \(compression)")
+  }
   let stored = try StoredImage(image, in: store)
   switch destination {
   case .ociLayout(let path, let tag):

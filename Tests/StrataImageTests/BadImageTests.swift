@@ -92,7 +92,7 @@ struct BadImageTests {
     #expect(record.layer == layerIDs(diffIDs: image.diffIDs).last)
   }
 
-  @Test("an archive that is cut anywhere is refused", arguments: [1, 511, 512, 1000, 3000])
+  @Test("an archive that is cut anywhere is refused", arguments: [1, 511, 1000, 3000])
   func cutArchive(at length: Int) throws {
     let lab = try ImageLab()
     let tar = try lab.layerTar()

@@ -81,7 +81,7 @@ struct ImportTests {
       try lab.podman(lab.ours, "images", "-q", "--no-trunc", "localhost/mine:1").output
         == "sha256:\(record.id)\n")
     let inspect = try lab.podman(lab.ours, "inspect", "mine:1")
-    #expect(inspect.output.contains("GREETING=\\u003chi\\u003e \\u0026 \\\"bye\\\""))
+    #expect(inspect.output.contains(#"GREETING=<hi> & \"bye\""#))
     let ran = try lab.podman(
       lab.ours, "run", "--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000",
       "--network=none", "mine:1", "/bin/sh", "-c", "ls -R /data; cat /data/b")
@@ -107,21 +107,18 @@ struct ImportTests {
   func secondManifest() throws {
     let lab = try ImageLab()
     let layout = try lab.umociLayout()
-    try lab.run("skopeo", "copy", "-q", "oci:\(layout):v1", "docker-archive:\(lab.path("a.tar"))")
-    for (source, name) in [
-      ("oci:\(layout):v1", "one"), ("docker-archive:\(lab.path("a.tar"))", "two"),
-    ] {
+    try lab.run(
+      "skopeo", "copy", "-q", "oci:\(layout):v1",
+      "docker-archive:\(lab.path("a.tar")):localhost/second:1")
+    for source in ["oci:\(layout):v1", "docker-archive:\(lab.path("a.tar"))"] {
+      try lab.podman(lab.theirs, "pull", "-q", source)
+      let image = try #require(try lab.records(lab.theirs, "images").first)
       var options = ImportOptions()
-      options.names = [name]
+      options.names = [try #require(image["names"]?.strings?.first)]
       _ = try importImage(ImageSource(source), into: lab.store, options: options)
+      try lab.expectSameImages()
     }
-    let image = try #require(try lab.store.images().first)
-    // podman 4.3's own order of the two steps, with names as `pull` gives them.
-    #expect(image.names == ["localhost/two:latest", "localhost/one:latest"])
-    #expect(image.namesHistory == ["localhost/two:latest", "localhost/one:latest"])
-    #expect(image.bigDataNames.count == 6)
-    #expect(image.metadata.contains(image.bigDataDigests["manifest"]?.description ?? "none"))
-    #expect(image.digest != image.bigDataDigests["manifest"])
+    #expect(try lab.store.images().first?.bigDataNames.count == 6)
   }
 
   @Test("an image without layers has a record without a layer")
