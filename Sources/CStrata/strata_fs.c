@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -130,6 +131,7 @@ int cstrata_inode_flags_set(int fd, uint32_t flags) {
   int value = (int)flags;
   RETURN(ioctl(fd, FS_IOC_SETFLAGS, &value));
 }
+int cstrata_memfd(const char *name) { RETURN(memfd_create(name, MFD_CLOEXEC)); }
 int cstrata_pipe_cloexec(int *read_end, int *write_end) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return -errno;

@@ -74,6 +74,8 @@ int cstrata_fallocate(int fd, int mode, int64_t offset, int64_t length);
 int cstrata_sync_file_range_write(int fd, int64_t offset, int64_t length);
 int cstrata_inode_flags_get(int fd, uint32_t *flags);
 int cstrata_inode_flags_set(int fd, uint32_t flags);
+// A file in memory without a name, close-on-exec.
+int cstrata_memfd(const char *name);
 int cstrata_pipe_cloexec(int *read_end, int *write_end);
 
 // Extended attributes. The path forms follow no final link.

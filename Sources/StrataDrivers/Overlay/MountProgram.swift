@@ -19,8 +19,7 @@ struct MountProgram {
     let output: String
     do throws(Errno) {
       // A file and not a pipe: a daemon that keeps its standard error cannot make us wait for it.
-      let errors = try FileDescriptor.workingDirectory.open(
-        "/dev/shm", [.readWrite, .temporaryFile], mode: 0o600)
+      let errors = try anonymousFile("strata-mount-errors")
       let child = try ChildProcess.start(
         path, [path, "-o", options, point], workingDirectory: workingDirectory, error: errors.view)
       status = try child.wait()
