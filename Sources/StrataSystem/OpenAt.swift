@@ -38,7 +38,9 @@ package struct ResolveFlags: OptionSet, Sendable {
   package static let noMountCrossing = ResolveFlags(rawValue: UInt64(CSTRATA_RESOLVE_NO_XDEV))
 }
 
-/// A file in memory that has no name anywhere; `name` shows in procfs alone. C: `memfd_create`.
+/// A file in memory that has no name anywhere; `name` shows in procfs alone.
+///
+/// C: `memfd_create`.
 package func anonymousFile(_ name: RawPath) throws(Errno) -> FileDescriptorOwner {
   let number = try unsafe name.withCString { text throws(Errno) -> Int32 in
     try checked { unsafe cstrata_memfd(text) }
