@@ -122,6 +122,8 @@ private final class Importer {
         progress?.report(.skipped(number))
         return record
       }
+      // Messages of the source itself say already what and where.
+      if error.message.hasPrefix(image.location) { throw error }
       throw error.wrapped("\(image.location): layer \(layer.digest)")
     }
   }

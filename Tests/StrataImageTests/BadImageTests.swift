@@ -24,6 +24,11 @@ struct BadImageTests {
     Damage(name: "a byte of a layer is changed", says: "layer sha256:") {
       $0.layerBlobs[1][600] ^= 1
     },
+    Damage(name: "a byte of a file in a layer is changed", says: "does not match") {
+      let run = [UInt8](repeating: UInt8(ascii: "b"), count: 3000)
+      let range = try #require($0.layerBlobs[1].ranges(of: run).first)
+      $0.layerBlobs[1][range.lowerBound] = 0
+    },
     Damage(name: "a layer is not what the config says", says: "layer sha256:") {
       $0.diffIDs[1] = sha256([1])
     },
@@ -76,6 +81,7 @@ struct BadImageTests {
     #expect(error.message.contains(damage.says), "\(error)")
     #expect(error.message.contains(layout), "the message does not say where: \(error)")
     #expect(!error.message.contains("\n"))
+    #expect(error.message.ranges(of: layout).count == 1, "\(error)")
     #expect(try lab.store.layers() == before)
     #expect(try lab.store.images().isEmpty)
     #expect(try lab.ours.layerDirectories().isEmpty)
