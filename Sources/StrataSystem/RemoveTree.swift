@@ -15,7 +15,7 @@ extension FileDescriptor {
       let directory: FileDescriptorOwner
       do throws(Errno) {
         directory = try open(parent, [.path, .directory])
-      } catch where error == .noSuchFileOrDirectory {
+      } catch  where error == .noSuchFileOrDirectory {
         return
       }
       return try directory.view.removeTree(path.lastComponent)
