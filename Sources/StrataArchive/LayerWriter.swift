@@ -77,8 +77,8 @@ final class LayerWriter {
       contentSize += max(0, header.size)
       if try applyWhiteout(name, header) { return try keepBody(header) }
       unpacked.insert(name.bytes)
-    } else if name.isRoot {
-      // The root keeps the mode, owner and times that the store gave it.
+    } else if name.isRoot, header.type != .directory || header.name.first != slash {
+      // The root keeps the mode, owner and times that the store gave it, unless it is named `/`.
       return try keepBody(header)
     }
     try create(name, header)
@@ -185,6 +185,8 @@ final class LayerWriter {
     return total
   }
 }
+
+private let slash = UInt8(ascii: "/")
 
 /// What the kernel gives a new file by itself.
 struct ProcessDefaults {

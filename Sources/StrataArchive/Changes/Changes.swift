@@ -6,14 +6,14 @@ package import StrataSystem
 ///
 /// What is not below is added, and all in it; what a whiteout or an opaque directory hides is
 /// deleted, a directory as one; what differs in type, mode, owner, device, size, time or attributes
-/// is changed, of a directory neither size nor time; a directory with a change in it is changed. The
-/// root is never listed. Only the upper directory is walked, and below it what it has to be compared
+/// is changed, of a directory neither size nor time; so is a file that differs in content alone, which
+/// the peer does not see; a directory with a change in it is changed. The root is never listed. Only the upper directory is walked, and below it what it has to be compared
 /// with.
 package func findChanges(
   upper: FileDescriptor, lowers: [FileDescriptor]
 ) throws(StreamError) -> [Change] {
   do throws(Errno) {
-    return try UpperWalk(everyFile: false).changes(upper, lowers)
+    return try UpperWalk().changes(upper, lowers)
   } catch {
     throw StreamError(error, "compare the layer with those below it")
   }
@@ -21,14 +21,7 @@ package func findChanges(
 
 /// Finds what an upper directory changes.
 struct UpperWalk {
-  /// Whether every file of the upper directory counts as a change: for a tar it must, since a file
-  /// that was copied up may differ in its content alone.
-  let everyFile: Bool
   private var changes: [Change] = []
-
-  init(everyFile: Bool) {
-    self.everyFile = everyFile
-  }
 
   /// All changes, sorted.
   consuming func changes(
@@ -69,7 +62,6 @@ struct UpperWalk {
     var isListed = old == nil
     if let (layer, oldStatus) = old {
       isListed = try Self.differs(name, upper, status, layer, oldStatus)
-      if everyFile, status.type != .directory { isListed = true }
     }
     if isListed { changes.append(Change(old == nil ? .added : .modified, path: path)) }
     // The inode decides: an override may call a plain file a directory.
@@ -101,7 +93,30 @@ struct UpperWalk {
     if new.type == .symlink, try upper.view.readLink(name) != lower.view.readLink(name) {
       return true
     }
-    return try ChangeXattrs.read(name, in: upper.view) != ChangeXattrs.read(name, in: lower.view)
+    if try ChangeXattrs.read(name, in: upper.view) != ChangeXattrs.read(name, in: lower.view) {
+      return true
+    }
+    guard new.type == .regular, new.size > 0 else { return false }
+    return try !hasSameContent(name, upper.view, lower.view)
+  }
+
+  /// Whether a copied-up file still is what it was: a program may have set its time back, and a
+  /// layer must not lose what it wrote.
+  private static func hasSameContent(
+    _ name: RawPath, _ upper: FileDescriptor, _ lower: FileDescriptor
+  ) throws(Errno) -> Bool {
+    let flags: OpenFlags = [.readOnly, .noFollow, .nonBlocking]
+    let new = try upper.open(name, flags)
+    let old = try lower.open(name, flags)
+    var offset: Int64 = 0
+    while true {
+      let (a, b) = (
+        try new.view.read(count: 1 << 18, at: offset), try old.view.read(count: 1 << 18, at: offset)
+      )
+      if a != b { return false }
+      if a.isEmpty { return true }
+      offset += Int64(a.count)
+    }
   }
 
   /// Archives without nanoseconds give 0 for them.

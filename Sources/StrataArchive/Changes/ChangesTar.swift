@@ -12,7 +12,7 @@ package func writeChanges(
 ) throws(StreamError) {
   let changes: [Change]
   do throws(Errno) {
-    changes = try UpperWalk(everyFile: true).changes(upper, lowers)
+    changes = try UpperWalk().changes(upper, lowers)
   } catch { throw StreamError(error, "compare the layer with those below it") }
   let cache: DirectoryCache
   do throws(Errno) {

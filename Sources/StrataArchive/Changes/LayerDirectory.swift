@@ -65,7 +65,10 @@ struct LayerDirectory {
     var names: [RawPath] = []
     var hidden: Set<RawPath> = []
     for entry in try view.entries() {
-      if entry.name.bytes.starts(with: Whiteout.metaPrefix) { continue }
+      // fuse-overlayfs leaves a device of the second name beside the opaque mark.
+      if entry.name.bytes.starts(with: Whiteout.metaPrefix) || entry.name == ".wh..opq" {
+        continue
+      }
       if entry.name.hasPrefix(Self.whiteoutPrefix) {
         hidden.insert(RawPath(entry.name.bytes.dropFirst(Whiteout.prefix.count)))
       } else if entry.type == .characterDevice || entry.type == .unknown,
