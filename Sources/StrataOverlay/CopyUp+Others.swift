@@ -104,7 +104,7 @@ extension MergedTree {
     if hasOrigin { table[slot].flags.insert(.hasOrigin) }
     if breaksLink {
       let raw = try upperDescriptor(of: parent).view.status(of: place.name)
-      table[slot].inode = inodes.number(of: raw)
+      renumber(slot, raw)
     }
     staleAttributes.append(table.id(of: slot))
     noteCopied(slot)

@@ -162,7 +162,7 @@ extension MergedTree {
     table[slot].flags.insert(.upper)
     table[slot].flags.remove([.lowerHardLink, .withoutXattrs])
     if hasOrigin { table[slot].flags.insert(.hasOrigin) }
-    if breaksLink { table[slot].inode = inodes.number(of: try copy.view.status()) }
+    if breaksLink { renumber(slot, try copy.view.status()) }
     staleAttributes.append(table.id(of: slot))
     if wasOpen {
       side.writer = copy
@@ -170,6 +170,12 @@ extension MergedTree {
       counted(slot)
     }
     noteCopied(slot)
+  }
+
+  /// The copy of one of several links is a file of its own.
+  func renumber(_ slot: Slot, _ copy: FileStatus) {
+    table[slot].inode = inodes.number(of: copy)
+    staleListings.append(table.id(of: table[slot].parent))
   }
 
   /// The parent's index learns that the upper has the name now.

@@ -42,6 +42,8 @@ package final class MergedTree {
   var layerUUIDs: [UInt16: [UInt8]] = [:]
   /// Nodes whose attributes changed otherwise than the request says; the kernel is to be told.
   var staleAttributes: [NodeID] = []
+  /// Directories whose listing shows a number that changed; never without a stale node.
+  var staleListings: [NodeID] = []
   /// Memory taken by directory indexes.
   var indexBytes = 0
   var indexClock: UInt64 = 0

@@ -182,15 +182,17 @@ package final class OverlayFileSystem: FileSystem {
   /// Tells the kernel which attributes it remembers wrongly, after the reply that made them so: those
   /// of files that were copied up, whose number or count of links may be another now.
   func tellStale(but known: NodeID? = nil) {
-    let nodes = tree.withLock { tree -> [NodeID] in
-      let nodes = tree.staleAttributes
-      if !nodes.isEmpty { tree.staleAttributes = [] }
-      return nodes
+    let (nodes, listings) = tree.withLock { tree -> ([NodeID], [NodeID]) in
+      if tree.staleAttributes.isEmpty { return ([], []) }
+      defer {
+        tree.staleAttributes = []
+        tree.staleListings = []
+      }
+      return (tree.staleAttributes, tree.staleListings)
     }
-    for node in nodes where node != known { tell(node) }
-  }
-
-  private func tell(_ node: NodeID) {
-    notifier.withLock { $0 }?.attributesChanged(node)
+    if nodes.isEmpty { return }
+    guard let notifier = notifier.withLock({ $0 }) else { return }
+    for node in nodes where node != known { notifier.attributesChanged(node) }
+    for directory in listings { notifier.listingChanged(directory) }
   }
 }

@@ -31,9 +31,9 @@ extension MergedTree {
     if flags.contains(.noReplace), target != nil { throw .fileExists }
     if exchanges, target == nil { throw .noSuchFileOrDirectory }
     if let (slot, _) = target, slot == source { return }
-    if !exchanges, let (slot, _) = target { try checkReplacement(of: slot, by: source) }
     try requireMovable(source)
     if exchanges, let (slot, _) = target { try requireMovable(slot) }
+    if !exchanges, let (slot, _) = target { try checkReplacement(of: slot, by: source) }
     try copyUp(source)
     if exchanges, let (slot, _) = target { try copyUp(slot) }
     try copyUp(parent)
