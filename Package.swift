@@ -106,6 +106,10 @@ let package = Package(
       ]),
 
     // Tests
+    .executableTarget(
+      name: "RecordTurns",
+      dependencies: ["StrataStore", "StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem"],
+      path: "Tests/Programs/RecordTurns", swiftSettings: strict),
     library("StrataTestSupport", ["StrataSystem", "StrataModel"]),
     tests("StrataSystemTests", ["StrataSystem"]),
     tests("StrataModelTests", ["StrataModel"]),

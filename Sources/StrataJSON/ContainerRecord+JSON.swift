@@ -1,10 +1,23 @@
 package import StrataModel
 
-private let members = MemberNames(
-  "id", "names", "image", "layer", "metadata", "big-data-names", "big-data-sizes",
-  "big-data-digests", "created", "uidmap", "gidmap", "flags")
+private let members = RecordSchema(
+  ("id", .id),
+  ("names", .names),
+  ("image", .text),
+  ("layer", .parent),
+  ("metadata", .text),
+  ("big-data-names", .strings),
+  ("big-data-sizes", .sizes),
+  ("big-data-digests", .digests),
+  ("created", .time),
+  ("uidmap", .maps),
+  ("gidmap", .maps),
+  ("flags", .flags))
 
 extension ContainerRecord: JSONRecord {
+  /// The members of the record.
+  package static var schema: RecordSchema { members }
+
   /// Reads one record of containers.json.
   package init(decoding scanner: inout JSONScanner) throws(JSONError) {
     self.init(id: "", image: "", layer: "", created: .zero)

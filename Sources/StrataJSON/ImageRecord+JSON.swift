@@ -1,12 +1,27 @@
 package import StrataModel
 
-private let members = MemberNames(
-  "id", "digest", "names", "names-history", "layer", "mapped-layers", "metadata",
-  "big-data-names", "big-data-sizes", "big-data-digests", "created", "flags")
+private let members = RecordSchema(
+  ("id", .id),
+  ("digest", .text),
+  ("names", .names),
+  ("names-history", .strings),
+  ("layer", .parent),
+  ("mapped-layers", .strings),
+  ("metadata", .text),
+  ("big-data-names", .strings),
+  ("big-data-sizes", .sizes),
+  ("big-data-digests", .digests),
+  ("created", .time),
+  ("flags", .flags))
 
 extension ImageRecord: JSONRecord {
-  /// Reads one record of images.json. A digest of the image or of a manifest item must be one: the
-  /// peer refuses the whole file otherwise, in the same words.
+  /// The members of the record.
+  package static var schema: RecordSchema { members }
+
+  /// Reads one record of images.json.
+  ///
+  /// A digest of the image or of a manifest item must be one: the peer refuses the whole file
+  /// otherwise, in the same words.
   package init(decoding scanner: inout JSONScanner) throws(JSONError) {
     self.init(id: "", created: .zero)
     _ = scanner.peek()

@@ -19,8 +19,9 @@ package struct JSONText: Hashable, Sendable {
     return try? JSONValue(parsing: Array(bytes[range]))
   }
 
-  /// Replaces the member at a path, or adds it last; objects that are missing on the way are made. A
-  /// value on the way that is no object is replaced by one.
+  /// Replaces the member at a path, or adds it last; objects that are missing on the way are made.
+  ///
+  /// A value on the way that is no object is replaced by one.
   package mutating func set(_ path: String..., to value: JSONValue) throws(JSONError) {
     try set(path[...], to: value, in: whole())
   }

@@ -1,5 +1,7 @@
-/// Any JSON value: members keep their order and numbers their text, so that what is read and written
-/// again says the same. For manifests, configs and inspect output; records have codecs of their own.
+/// Any JSON value: members keep their order and numbers their text, so that what is read and
+/// written again says the same.
+///
+/// For manifests, configs and inspect output; records have codecs of their own.
 package enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
@@ -73,8 +75,10 @@ extension JSONValue {
     }
   }
 
-  /// The member of an object; its exact spelling wins over another case, the last over earlier ones,
-  /// as in Go's decoder. Setting nil removes, a new name goes last.
+  /// The member of an object; its exact spelling wins over another case, the last over earlier
+  /// ones, as in Go's decoder.
+  ///
+  /// Setting nil removes, a new name goes last.
   package subscript(name: String) -> JSONValue? {
     get {
       guard case .object(let members) = self else { return nil }

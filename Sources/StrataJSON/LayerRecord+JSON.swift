@@ -1,11 +1,29 @@
 package import StrataModel
 
-private let members = MemberNames(
-  "id", "names", "parent", "metadata", "mountlabel", "created", "compressed-diff-digest",
-  "compressed-size", "diff-digest", "toc-digest", "diff-size", "compression", "uidset", "gidset",
-  "flags", "uidmap", "gidmap", "big-data-names")
+private let members = RecordSchema(
+  ("id", .id),
+  ("names", .names),
+  ("parent", .parent),
+  ("metadata", .text),
+  ("mountlabel", .text),
+  ("created", .time),
+  ("compressed-diff-digest", .compressedDigest),
+  ("compressed-size", .integer),
+  ("diff-digest", .diffDigest),
+  ("toc-digest", .tocDigest),
+  ("diff-size", .integer),
+  ("compression", .integer),
+  ("uidset", .numbers),
+  ("gidset", .numbers),
+  ("flags", .flags),
+  ("uidmap", .maps),
+  ("gidmap", .maps),
+  ("big-data-names", .strings))
 
 extension LayerRecord: JSONRecord {
+  /// The members of the record.
+  package static var schema: RecordSchema { members }
+
   /// Reads one record of layers.json.
   package init(decoding scanner: inout JSONScanner) throws(JSONError) {
     self.init(id: "", created: .zero)

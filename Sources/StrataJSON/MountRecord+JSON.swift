@@ -1,8 +1,14 @@
 package import StrataModel
 
-private let members = MemberNames("id", "path", "count")
+private let members = RecordSchema(
+  ("id", .id),
+  ("path", .text),
+  ("count", .integer))
 
 extension MountRecord: JSONRecord {
+  /// The members of the record.
+  package static var schema: RecordSchema { members }
+
   /// Reads one record of mountpoints.json.
   package init(decoding scanner: inout JSONScanner) throws(JSONError) {
     self.init(id: "", path: "", count: 0)

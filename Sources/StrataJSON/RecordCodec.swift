@@ -4,6 +4,8 @@ import StrataModel
 package protocol JSONRecord: Hashable, Sendable {
   /// The member `id`, unique in the store.
   var id: String { get }
+  /// The members that it knows.
+  static var schema: RecordSchema { get }
   /// Reads one object.
   init(decoding scanner: inout JSONScanner) throws(JSONError)
   /// Writes the object in Go's order and spelling, unknown members last.
@@ -17,7 +19,9 @@ package struct ScannedRecord<Record: JSONRecord>: Sendable {
 }
 
 extension JSONRecord {
-  /// The records of a file: an array of objects. No bytes, or `null`, are no records, as for Go.
+  /// The records of a file: an array of objects.
+  ///
+  /// No bytes, or `null`, are no records, as for Go.
   package static func decodeAll(_ bytes: [UInt8]) throws(JSONError) -> [ScannedRecord<Self>] {
     var scanner = JSONScanner(bytes)
     guard scanner.peek() != nil else { return [] }
@@ -51,7 +55,9 @@ extension JSONScanner {
     return UnknownMember(name: name, json: Array(bytes[try skipValue()]))
   }
 
-  /// A digest, or nil for the empty string. A text that is no digest is kept in `unknown`.
+  /// A digest, or nil for the empty string.
+  ///
+  /// A text that is no digest is kept in `unknown`.
   mutating func digest(_ key: JSONKey, _ unknown: inout [UnknownMember]) throws(JSONError)
     -> Digest?
   {
@@ -169,7 +175,8 @@ extension JSONScanner {
   }
 }
 
-private let idMapNames = MemberNames("container_id", "host_id", "size")
+private let idMapNames = RecordSchema(
+  ("container_id", .integer), ("host_id", .integer), ("size", .integer))
 
 extension JSONWriter {
   mutating func member(_ name: String, nonNil digest: Digest?) {

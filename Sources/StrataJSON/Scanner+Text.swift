@@ -35,14 +35,19 @@ extension JSONScanner {
   package mutating func stringRange() throws(JSONError) -> (range: Range<Int>, escaped: Bool) {
     guard peek() == UInt8(ascii: "\"") else { throw failure("expected a string") }
     let start = position + 1
+    let (end, escaped) = try closingQuote(start)
+    position = end + 1
+    return (start..<end, escaped)
+  }
+
+  /// Where the string that begins at `start` ends, and whether it holds escapes.
+  private func closingQuote(_ start: Int) throws(JSONError) -> (Int, Bool) {
     var index = start
     var escaped = false
-    while index < bytes.count {
-      let byte = bytes[index]
-      if byte == UInt8(ascii: "\"") {
-        position = index + 1
-        return (start..<index, escaped)
-      }
+    let span = bytes.span
+    while index < span.count {
+      let byte = span[index]
+      if byte == UInt8(ascii: "\"") { return (index, escaped) }
       if byte < 0x20 { throw JSONError("invalid control character in string", at: index) }
       if byte == UInt8(ascii: "\\") {
         escaped = true
@@ -51,8 +56,7 @@ extension JSONScanner {
         index += 1
       }
     }
-    position = bytes.count
-    throw failure("unterminated string")
+    throw JSONError("unexpected end of JSON input", at: bytes.count)
   }
 
   /// The end of the escape that starts at `index`, whose form is checked.
@@ -180,41 +184,5 @@ extension JSONScanner {
     var first = true
     while try nextElement(&first) { result.append(try string()) }
     return result
-  }
-}
-
-/// The member names that a record knows, found by bytes.
-package struct MemberNames: Sendable {
-  private let names: [[UInt8]]
-
-  /// Names in the order in which Go writes them: each search starts behind the last match.
-  package init(_ names: String...) {
-    self.names = names.map { Array($0.utf8) }
-  }
-
-  /// The number of a name, in any case as Go's decoder matches; nil if it is unknown.
-  ///
-  /// `next` is where to look first, and is moved on.
-  package func find(_ key: JSONKey, in bytes: [UInt8], next: inout Int) -> Int? {
-    guard !key.escaped else { return nil }
-    for step in 0..<names.count {
-      let index = next + step < names.count ? next + step : next + step - names.count
-      if names[index].count == key.range.count, equal(names[index], bytes, key.range, fold: false) {
-        next = index + 1 < names.count ? index + 1 : 0
-        return index
-      }
-    }
-    return names.firstIndex {
-      $0.count == key.range.count && equal($0, bytes, key.range, fold: true)
-    }
-  }
-
-  private func equal(_ name: [UInt8], _ bytes: [UInt8], _ range: Range<Int>, fold: Bool) -> Bool {
-    for offset in 0..<name.count {
-      var byte = bytes[range.lowerBound + offset]
-      if fold, (UInt8(ascii: "A")...UInt8(ascii: "Z")) ~= byte { byte |= 0x20 }
-      if byte != name[offset] { return false }
-    }
-    return true
   }
 }

@@ -15,7 +15,7 @@ package struct JSONError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// A cursor over JSON text that makes strings and numbers only where they are asked for.
 ///
-/// It takes what Go's decoder takes: any white space, keys in any case (see `MemberNames`), `null`
+/// It takes what Go's decoder takes: any white space, keys in any case (see `RecordSchema`), `null`
 /// for any member, escapes of lone surrogates and invalid UTF-8 as U+FFFD. Nothing is recursive, so
 /// that hostile nesting costs no stack.
 package struct JSONScanner {
@@ -39,6 +39,7 @@ package struct JSONScanner {
   }
 
   /// The next byte that is no white space, not consumed; nil at the end.
+  @inline(__always)
   package mutating func peek() -> UInt8? {
     while position < bytes.count {
       let byte = bytes[position]
@@ -50,6 +51,7 @@ package struct JSONScanner {
   }
 
   /// Consumes `mark` if it comes next.
+  @inline(__always)
   package mutating func skip(_ mark: UInt8) -> Bool {
     guard peek() == mark else { return false }
     position += 1
@@ -107,7 +109,7 @@ package struct JSONScanner {
     if bytes[digits] == 0x30, position - digits > 1 {
       throw JSONError("number with a leading zero", at: start)
     }
-    if position < bytes.count, [0x2E, 0x65, 0x45].contains(bytes[position]) {
+    if position < bytes.count, bytes[position] == 0x2E || bytes[position] | 0x20 == 0x65 {
       throw JSONError("expected a whole number", at: start)
     }
     guard bounds.contains(value) else { throw JSONError("number out of range", at: start) }

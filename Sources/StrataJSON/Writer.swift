@@ -39,7 +39,9 @@ package struct JSONWriter {
     bytes.append(UInt8(ascii: ":"))
   }
 
-  /// A string in quotes. Control characters, quotes, U+2028 and U+2029 are escaped.
+  /// A string in quotes.
+  ///
+  /// Control characters, quotes, U+2028 and U+2029 are escaped.
   package mutating func string(_ text: String) {
     bytes.append(UInt8(ascii: "\""))
     var text = text

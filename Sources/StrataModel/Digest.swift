@@ -64,15 +64,18 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
   /// As above from the bytes of a record, without a detour through a `String`; nil if they are none.
   package init?(ascii bytes: ArraySlice<UInt8>) {
     let prefix = 7
-    guard bytes.count == prefix + 64, bytes.starts(with: "sha256:".utf8) else {
+    let start = bytes.startIndex
+    guard bytes.count == prefix + 64, bytes[start] == UInt8(ascii: "s"),
+      bytes[start + 6] == UInt8(ascii: ":"),
+      bytes[start..<(start + prefix)].elementsEqual(sha256Prefix)
+    else {
       guard let digest = try? Digest(String(decoding: bytes, as: UTF8.self)) else { return nil }
       self = digest
       return
     }
-    let value = bytes.dropFirst(prefix)
-    guard value.allSatisfy(isLowerHex) else { return nil }
+    for index in (start + prefix)..<bytes.endIndex where !isLowerHex(bytes[index]) { return nil }
     algorithm = .sha256
-    hex = String(decoding: value, as: UTF8.self)
+    hex = String(decoding: bytes[(start + prefix)...], as: UTF8.self)
   }
 
   /// `algorithm:hex`.
@@ -102,6 +105,8 @@ public func hexText<Bytes: Sequence<UInt8>>(_ bytes: Bytes) -> String {
   }
   return String(decoding: text, as: UTF8.self)
 }
+
+private let sha256Prefix: [UInt8] = Array("sha256:".utf8)
 
 private func isLowerHex(_ byte: UInt8) -> Bool {
   (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)

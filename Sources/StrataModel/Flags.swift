@@ -44,7 +44,9 @@ public struct Flags: Hashable, Sendable {
   /// The names, in order.
   public var names: [String] { members.map(\.name) }
 
-  /// The value of a flag. Setting nil takes it away; a new one goes to its place in bytewise order.
+  /// The value of a flag.
+  ///
+  /// Setting nil takes it away; a new one goes to its place in bytewise order.
   public subscript(name: String) -> Value? {
     get { members.first { $0.name == name }?.value }
     set {

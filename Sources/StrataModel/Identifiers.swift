@@ -1,10 +1,12 @@
-/// Ids of records and names of link directories. Random bytes are passed in, so that this module
-/// makes no system call.
+/// Ids of records and names of link directories.
+///
+/// Random bytes are passed in, so that this module makes no system call.
 public enum Identifiers {
   /// A new record id: 32 random bytes in hex whose first 12 digits are not all decimal, so that the
   /// short form is never taken for a number.
   ///
   /// - Parameter randomBytes: Gives that many bytes, fresh ones at each call.
+  /// - Returns: 64 hex digits.
   package static func newID(_ randomBytes: (Int) -> [UInt8]) -> String {
     while true {
       let id = hexText(randomBytes(32))
@@ -15,6 +17,7 @@ public enum Identifiers {
   /// A new link name: 17 random bytes in RFC 4648 base32, cut to 26 characters.
   ///
   /// - Parameter randomBytes: Gives that many bytes.
+  /// - Returns: 26 letters and digits.
   package static func newLink(_ randomBytes: (Int) -> [UInt8]) -> String {
     let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".utf8)
     var text: [UInt8] = []
@@ -31,8 +34,9 @@ public enum Identifiers {
     return String(decoding: text.prefix(26), as: UTF8.self)
   }
 
-  /// Whether the text is a whole id: 64 lower-case hex digits. Directories of images and containers
-  /// with other names are not the store's.
+  /// Whether the text is a whole id: 64 lower-case hex digits.
+  ///
+  /// Directories of images and containers with other names are not the store's.
   public static func isWhole(_ text: String) -> Bool {
     text.utf8.count == 64
       && text.utf8.allSatisfy { isDecimal($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")) ~= $0 }

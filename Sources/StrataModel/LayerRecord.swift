@@ -2,9 +2,13 @@
 public struct LayerRecord: Hashable, Sendable {
   /// The unique id; member `id`.
   public var id: String
-  /// Names, unique among layers; podman gives container layers one. Member `names`.
+  /// Names, unique among layers; podman gives container layers one.
+  ///
+  /// Member `names`.
   public var names: [String] = []
-  /// The id of the layer below, which may live in an additional image store. Member `parent`.
+  /// The id of the layer below, which may live in an additional image store.
+  ///
+  /// Member `parent`.
   public var parent: String?
   /// Opaque text of callers; member `metadata`.
   public var metadata = ""

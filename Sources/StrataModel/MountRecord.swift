@@ -2,7 +2,9 @@
 public struct MountRecord: Hashable, Sendable {
   /// The id of the layer; member `id`.
   public var id: String
-  /// The mount point; member `path`. Paths in JSON are text: other bytes became U+FFFD on writing.
+  /// The mount point; member `path`.
+  ///
+  /// Paths in JSON are text: other bytes became U+FFFD on writing.
   public var path: String
   /// How many users the mount has; member `count`.
   public var count: Int

@@ -14,6 +14,7 @@ package enum AtomicFile {
   ///   - mode: Its permission bits, whatever the umask.
   ///   - synchronize: Whether the data must be on the disk before the name changes hands; false for
   ///     what need not survive a reboot.
+  /// - Throws: The kernel's refusal, with the path.
   /// - Returns: The modification time of what was written, by which a later look knows it again.
   @discardableResult
   package static func write(

@@ -27,7 +27,9 @@ package struct BigDataDirectory: Sendable {
     path.appending(Self.fileName(key)).cleaned
   }
 
-  /// Writes an item whole, 0600. A reader that has the old file open keeps it.
+  /// Writes an item whole, 0600.
+  ///
+  /// A reader that has the old file open keeps it.
   ///
   /// Errors: `.invalidBigDataName` for the empty key, `.` and `..`.
   package func write(_ key: String, _ bytes: [UInt8], kind: String, synchronize: Bool = true)
@@ -48,7 +50,9 @@ package struct BigDataDirectory: Sendable {
     try AtomicFile.write(bytes, to: file(key), synchronize: synchronize)
   }
 
-  /// The bytes of an item. Needs no lock: files are replaced, never rewritten.
+  /// The bytes of an item.
+  ///
+  /// Needs no lock: files are replaced, never rewritten.
   ///
   /// Errors: `.fileMissing` if there is no file.
   package func read(_ key: String) throws(StoreError) -> [UInt8] {

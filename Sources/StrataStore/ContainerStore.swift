@@ -24,6 +24,7 @@ package final class ContainerStore: Sendable {
   ///   - writesVolatileFile: Whether volatile containers go to the volatile file, which 1.43 and 1.44
   ///     do not see; nil: only in a transient store.
   ///   - readOnly: Whether the graph root cannot be written, so that looking is all that works.
+  /// - Throws: The kernel's refusal to open or make the lock file.
   package init(
     directory: RawPath, runDirectory: RawPath, isTransient: Bool = false,
     writesVolatileFile: Bool? = nil, readOnly: Bool = false

@@ -140,6 +140,7 @@ package struct ImageWriter: ~Copyable {
   ///   - bytes: The content.
   ///   - digest: SHA-256 of the bytes; of an item named `manifest…` the manifest's digest.
   ///   - id: The image.
+  /// - Throws: `.imageUnknown`, `.invalidBigDataName`, the kernel's refusal.
   package mutating func setData(_ key: String, _ bytes: [UInt8], digest: Digest, of id: String)
     throws(StoreError)
   {

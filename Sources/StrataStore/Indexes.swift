@@ -1,28 +1,31 @@
+import StrataJSON
 package import StrataModel
 package import StrataPersistence
 
-// Look-ups that one kind of record needs. They run over the records: a command makes one or two of
-// them, and 10,000 records take less time than it takes to build an index of them.
+// Look-ups that one kind of record needs. They run over the summaries and make only what they find: a
+// command makes one or two of them, and that takes less time than to build an index.
 
 extension RecordTable<LayerRecord> {
   /// The layers right on top of one, in order.
   package func children(of id: String) -> [LayerRecord] {
-    records.filter { $0.parent == id }
+    records(where: \.parent, is: id) { $0.parent }
   }
 
   /// The layers whose plain tar has this digest, in order of creation.
   package func layers(diffID: Digest) -> [LayerRecord] {
-    records.filter { $0.diffID == diffID }
+    records(where: \.diffDigest, is: diffID.description) { $0.diffID?.description }
   }
 
   /// The layers whose blob has this digest, in order of creation.
   package func layers(compressedDigest: Digest) -> [LayerRecord] {
-    records.filter { $0.compressedDigest == compressedDigest }
+    records(where: \.compressedDigest, is: compressedDigest.description) {
+      $0.compressedDigest?.description
+    }
   }
 
   /// The layers whose table of contents has this digest, in order of creation.
   package func layers(tocDigest: Digest) -> [LayerRecord] {
-    records.filter { $0.tocDigest == tocDigest }
+    records(where: \.tocDigest, is: tocDigest.description) { $0.tocDigest?.description }
   }
 }
 
@@ -41,7 +44,7 @@ extension RecordTable<ImageRecord> {
 extension RecordTable<ContainerRecord> {
   /// The containers that write to a layer: at most one, unless something is damaged.
   package func containers(layer: String) -> [ContainerRecord] {
-    records.filter { $0.layer == layer }
+    records(where: \.parent, is: layer) { $0.layer }
   }
 
   /// The containers made of an image.

@@ -21,12 +21,11 @@ package struct LayerWriter: ~Copyable {
 
   /// A new record at the end of its file.
   ///
-  /// Errors: `.duplicateID`, `.duplicateName`, `.usage` for an id that is no file name.
-  ///
   /// - Parameters:
   ///   - record: The layer.
   ///   - volatile: Whether it is lost at reboot: it goes to the volatile file if that is in use.
   ///   - inImageStore: Whether it belongs to the separate image store, if there is one.
+  /// - Throws: `.duplicateID`, `.duplicateName`, `.usage` for an id that is no file name.
   package mutating func insert(
     _ record: LayerRecord, volatile: Bool = false, inImageStore: Bool = false
   ) throws(StoreError) {

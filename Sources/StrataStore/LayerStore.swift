@@ -54,6 +54,7 @@ package final class LayerStore: Sendable {
   ///   - readOnly: Whether this is an additional image store: never written, incomplete layers are
   ///     tolerated, no mounts.
   ///   - removeDriverFiles: The driver's part of a removal.
+  /// - Throws: The kernel's refusal to open or make a lock file.
   package init(
     _ locations: Locations, readOnly: Bool = false,
     removeDriverFiles: @escaping RemoveDriverFiles
@@ -107,12 +108,12 @@ package final class LayerStore: Sendable {
       duplicateNames: StoreError(.duplicateLayerNames)
     ) { table in
       if table.duplicateNameCount > 0 { return StoreError(.duplicateLayerNames) }
-      guard let layer = table.first(where: \.isIncomplete) else { return nil }
+      guard let layer = table.incompleteRecords.first else { return nil }
       return StoreError(
         .damaged, "an incomplete layer exists and can't be cleaned up: \(layer.id)")
     } repair: { table in
       var failure: StoreError?
-      for layer in table.records.reversed() where layer.isIncomplete {
+      for layer in table.incompleteRecords.reversed() {
         do throws(StoreError) {
           try removeDriverFiles(layer)
           try removeOwnFiles(of: layer.id, locations)

@@ -72,17 +72,24 @@ extension FileDescriptor {
   ///
   /// `limit` bounds it: a longer file throws EFBIG.
   package func readToEnd(limit: Int = Int.max) throws(Errno) -> [UInt8] {
+    // One byte more than the file has, so that the read after the last one finds room to say 0.
     let expected = (try? status())?.size ?? 0
-    var result: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: Int(min(max(expected + 1, 4096), 1 << 20)))
+    var result = [UInt8](repeating: 0, count: Int(min(max(expected + 1, 4096), 1 << 26)))
+    var used = 0
     while true {
-      let count = try unsafe buffer.withMutableMemory { memory throws(Errno) -> Int in
-        try checked { unsafe cstrata_read(rawValue, memory.baseAddress, memory.count) }
+      if used == result.count { result.append(contentsOf: repeatElement(0, count: used)) }
+      let count = try unsafe result.withMutableMemory { memory throws(Errno) -> Int in
+        try checked {
+          unsafe cstrata_read(
+            rawValue, memory.baseAddress.map { unsafe $0 + used }, memory.count - used)
+        }
       }
-      if count == 0 { return result }
-      if result.count + count > limit { throw .fileTooLarge }
-      result.append(contentsOf: buffer[..<count])
+      if count == 0 { break }
+      used += count
+      if used > limit { throw .fileTooLarge }
     }
+    result.removeLast(result.count - used)
+    return result
   }
 
   /// The whole of a file below this directory; a final link is followed only if `resolve` lets it.

@@ -29,6 +29,10 @@ let allowedArrows: [String: Set<String>] = [
   "strata": ["StrataCommands"],
   "strata-overlay": ["StrataOverlay", "StrataFUSE", "StrataSystem"],
   "StrataTestSupport": ["StrataSystem", "StrataModel"],
+  // A program of the tests: what must happen in a process of its own.
+  "RecordTurns": [
+    "StrataStore", "StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem",
+  ],
 ]
 
 /// What the rings from the store outwards may use of those inside.
