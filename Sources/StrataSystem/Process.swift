@@ -102,6 +102,13 @@ package func environmentValue(_ name: String) -> String? {
   return unsafe String(cString: value)
 }
 
+/// Sets an environment variable of this process and its children.
+///
+/// C: `setenv`.
+package func setEnvironmentValue(_ name: String, _ value: String) {
+  _ = unsafe setenv(name, value, 1)
+}
+
 /// Calls `body` with a null-terminated array of NUL-terminated strings.
 func withCStrings<Result>(
   _ strings: [RawPath],

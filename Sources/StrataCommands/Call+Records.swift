@@ -1,0 +1,177 @@
+import StrataConfig
+import StrataImage
+import StrataJSON
+import StrataModel
+import StrataStore
+import StrataSystem
+
+extension Session {
+  /// The id of what a word names.
+  ///
+  /// The peer's verbs hand the word over as it is. `strata` also knows images by the short names
+  /// that people say: `two` for `localhost/two:latest`.
+  func key(_ word: String) throws -> String {
+    guard persona == .strata else { return word }
+    let store = try store()
+    do throws(StoreError) {
+      return try store.identify(word).id
+    } catch {
+      guard isUnknown(error), let image = try imageByShortName(word) else { throw error }
+      return image.id
+    }
+  }
+
+  /// As `key` for verbs that take images alone.
+  func imageKey(_ word: String) throws -> String {
+    guard persona == .strata else { return word }
+    let store = try store()
+    do throws(StoreError) {
+      return try store.image(word).id
+    } catch {
+      guard isUnknown(error) else { throw error }
+      guard let image = try imageByShortName(word) else {
+        throw StoreError(
+          .imageUnknown, "no image is called \(word): see `strata images` for what there is")
+      }
+      return image.id
+    }
+  }
+
+  /// A name for an image in podman's normal form; as given for the peer.
+  func imageName(_ name: String) throws -> String {
+    persona == .peer ? name : try normalizedReference(name)
+  }
+
+  private func isUnknown(_ error: StoreError) -> Bool {
+    [.layerUnknown, .imageUnknown, .containerUnknown, .notAnID].contains(error.code)
+  }
+
+  /// The image whose name is the word in normal form, else the only one whose name ends with it.
+  private func imageByShortName(_ word: String) throws -> ImageRecord? {
+    guard let reference = try? Reference(normalizing: word) else { return nil }
+    let images = try store().images()
+    if let exact = images.first(where: { $0.names.contains(reference.description) }) {
+      return exact
+    }
+    guard reference.domain == "localhost" else { return nil }
+    let tail = "/" + reference.path + (reference.tag.map { ":" + $0 } ?? "")
+    let found = images.filter { $0.names.contains { $0.hasSuffix(tail) } }
+    return found.count == 1 ? found[0] : nil
+  }
+}
+
+extension Call {
+  /// One line of JSON as the peer prints it.
+  func line(_ json: JSONValue) { output.line(bytes: json.encoded()) }
+
+  /// A list of records on one line.
+  func line<Record: JSONRecord>(_ records: [Record]) {
+    let open: [UInt8] = [UInt8(ascii: "[")]
+    let all = records.map { $0.encoded() }.joined(separator: [UInt8(ascii: ",")])
+    output.line(bytes: open + all + [UInt8(ascii: "]")])
+  }
+
+  /// What a new record is answered with: its id, then its names.
+  func created<Record: JSONRecord>(_ record: Record, id: String, names: [String]) {
+    if json {
+      output.line(bytes: record.encoded())
+    } else {
+      output.line(id)
+      names.forEach { output.line("\t\($0)") }
+    }
+  }
+
+  /// Runs `body` for each word; errors go to standard error as `text` has them, and all words are
+  /// tried before the verb fails.
+  func forEachWord(
+    _ body: (String) throws(StoreError) -> Void, orSay text: (StoreError, String) -> String
+  ) throws {
+    var failed = false
+    for word in words {
+      do throws(StoreError) {
+        try body(word)
+      } catch {
+        failed = true
+        say(text(error, word))
+      }
+    }
+    if failed { throw Exit(status: ExitStatus.failure) }
+  }
+
+  /// A line about one word on standard error.
+  func say(_ text: String) {
+    output.error(isPeer ? text : "strata: \(text)")
+  }
+
+  /// What `--file` names, or standard input.
+  func input() throws -> any ByteSource {
+    if let path = arguments.text("file"), !path.isEmpty {
+      return try FileSource(opening: RawPath(path))
+    }
+    return FileSource(try FileDescriptor.standardInput.duplicate(), name: "standard input")
+  }
+
+  /// The whole of a file.
+  func fileBytes(_ path: String) throws(StoreError) -> [UInt8] {
+    do throws(Errno) {
+      return try FileDescriptor.workingDirectory.contents(of: RawPath(path), limit: 1 << 30)
+    } catch {
+      throw StoreError(.system(error.rawValue), "open \(path): \(error)")
+    }
+  }
+
+  /// All of `--file` or standard input, up to the size of a data item that makes sense.
+  func inputBytes() throws -> [UInt8] { try input().readToEnd(limit: 1 << 30) }
+
+  /// Gives bytes to `--file` or standard output; a file that could not be finished is removed.
+  func withOutput(_ body: (any ByteSink) throws -> Void) throws {
+    guard let path = arguments.text("file"), !path.isEmpty else {
+      output.flush()
+      try body(FileSink(try FileDescriptor.standardOutput.duplicate(), name: "standard output"))
+      return
+    }
+    let name = RawPath(path)
+    let file: FileDescriptorOwner
+    do throws(Errno) {
+      file = try FileDescriptor.workingDirectory.open(
+        name, [.writeOnly, .create, .truncate], mode: 0o666)
+    } catch {
+      throw StoreError(.system(error.rawValue), "open \(path): \(error)")
+    }
+    do {
+      try body(FileSink(file, name: name))
+    } catch {
+      try? FileDescriptor.workingDirectory.unlink(name)
+      throw error
+    }
+  }
+}
+
+/// Who made a container, as far as its record and its files tell.
+enum ContainerOwner: String {
+  case podman, buildah
+  case crio = "cri-o"
+
+  /// podman and CRI-O keep JSON with the image's name in the metadata, CRI-O a pod's besides;
+  /// buildah keeps a file of its own.
+  init?(_ container: ContainerRecord, graphRoot: RawPath, driver: String) {
+    if let value = try? JSONValue(parsing: Array(container.metadata.utf8)),
+      value["image-name"] != nil, value["created-at"] != nil
+    {
+      self = value["pod-name"] == nil ? .podman : .crio
+      return
+    }
+    let file = graphRoot.appending(RawPath("\(driver)-containers/\(container.id)/userdata"))
+      .appending("buildah.json")
+    guard (try? FileDescriptor.workingDirectory.exists(file)) == true else { return nil }
+    self = .buildah
+  }
+}
+
+extension Session {
+  /// Who made a container, nil for Strata and for tools that leave no trace.
+  func owner(of container: ContainerRecord) throws -> ContainerOwner? {
+    let settings = try settings()
+    return ContainerOwner(container, graphRoot: settings.graphRoot, driver: settings.driver)
+  }
+}

@@ -1,0 +1,120 @@
+/// A command line taken apart by the flag rules of containers-storage, which ArgumentParser cannot
+/// give: values by `=` or in the next word, single letters in a bundle, booleans with a value, and
+/// an end at the first word that is no option (storage-format 8.1, measured with 1.43).
+package struct PeerArguments: Sendable, Equatable {
+  /// Where options end.
+  package enum Rule: Sendable {
+    /// At the first word that is no option, as for the peer.
+    case firstPositional
+    /// Nowhere before `--`, which people expect of a command of today.
+    case intermixed
+  }
+
+  /// Why the words are no command line; `description` is the peer's first line.
+  package struct Failure: Error, Equatable, CustomStringConvertible {
+    package var description: String
+  }
+
+  /// What each option was given, by its key, in order; a switch has `true` or `false`.
+  package private(set) var values: [String: [String]] = [:]
+  /// The words that are no options.
+  package private(set) var positionals: [String] = []
+
+  package init() {}
+
+  /// Takes `words` apart.
+  package init(_ words: some Sequence<String>, flags: [PeerFlag], rule: Rule) throws(Failure) {
+    var rest = Array(words)[...]
+    while let word = rest.popFirst() {
+      if word == "--" {
+        positionals += rest
+        return
+      }
+      guard word.count > 1, word.hasPrefix("-") else {
+        positionals.append(word)
+        if rule == .intermixed { continue }
+        positionals += rest
+        return
+      }
+      try takeOption(word, from: &rest, flags)
+    }
+  }
+
+  private mutating func takeOption(
+    _ word: String, from rest: inout ArraySlice<String>, _ flags: [PeerFlag]
+  ) throws(Failure) {
+    let equals = word.firstIndex(of: "=")
+    let name = String(equals.map { word[..<$0] } ?? word[...])
+    let value = equals.map { String(word[word.index(after: $0)...]) }
+    if let flag = flags.first(where: { $0.names.contains(name) }) {
+      try take(flag, spelled: name, value, from: &rest)
+      return
+    }
+    // A bundle of single letters: the value, if any, belongs to the last one.
+    let letters = name.dropFirst().map { "-\($0)" }
+    guard !name.hasPrefix("--"), letters.count > 1 else {
+      throw Failure(description: "flag provided but not defined: \(name)")
+    }
+    for (index, letter) in letters.enumerated() {
+      let isLast = index == letters.count - 1
+      guard let flag = flags.first(where: { $0.names.contains(letter) }),
+        isLast || flag.kind == .switched
+      else { throw Failure(description: "flag provided but not defined: \(name)") }
+      try take(flag, spelled: letter, isLast ? value : nil, from: &rest)
+    }
+  }
+
+  private mutating func take(
+    _ flag: PeerFlag, spelled name: String, _ value: String?, from rest: inout ArraySlice<String>
+  ) throws(Failure) {
+    switch flag.kind {
+    case .switched:
+      guard let truth = Self.truth(value ?? "true") else {
+        throw Failure(
+          description: "invalid boolean value \"\(value ?? "")\" for  \(name): "
+            + "strconv.ParseBool: parsing \"\(value ?? "")\": invalid syntax")
+      }
+      values[flag.key] = [truth ? "true" : "false"]
+    case .text, .list:
+      guard let text = value ?? rest.popFirst() else {
+        throw Failure(description: "flag needs an argument: \(name)")
+      }
+      if flag.kind == .text {
+        values[flag.key] = [text]
+      } else {
+        values[flag.key, default: []].append(text)
+      }
+    }
+  }
+
+  /// Go's `ParseBool`.
+  package static func truth(_ text: String) -> Bool? {
+    switch text {
+    case "1", "t", "T", "true", "TRUE", "True": true
+    case "0", "f", "F", "false", "FALSE", "False": false
+    default: nil
+    }
+  }
+
+  /// Whether a switch is on.
+  package func isOn(_ key: String) -> Bool { values[key] == ["true"] }
+
+  /// The last text of an option.
+  package func text(_ key: String) -> String? { values[key]?.last }
+
+  /// All texts of an option.
+  package func list(_ key: String) -> [String] { values[key] ?? [] }
+
+  /// These values over those of `earlier`, as later words of one line.
+  package func over(_ earlier: PeerArguments, lists: Set<String>) -> PeerArguments {
+    var result = self
+    for (key, texts) in earlier.values {
+      if lists.contains(key) {
+        result.values[key] = texts + (result.values[key] ?? [])
+      } else if result.values[key] == nil {
+        result.values[key] = texts
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,127 @@
+import StrataConfig
+import StrataModel
+import StrataStore
+package import StrataSystem
+
+/// What one run of the program holds: who it is called as, its options, its output, and the store
+/// once a verb has asked for it.
+final class Session {
+  let persona: Persona
+  let output: Output
+  private(set) var surroundings: Surroundings
+  /// Options that count on both sides of the verb.
+  var global: PeerArguments
+  private var openStore: Store?
+  private var loadedSettings: StorageSettings?
+
+  init(
+    persona: Persona, surroundings: Surroundings, global: PeerArguments, output: Output
+  ) {
+    self.persona = persona
+    self.surroundings = surroundings
+    self.global = global
+    self.output = output
+  }
+
+  /// Whether debugging lines are wanted.
+  var isDebugging: Bool { global.isOn("debug") }
+
+  /// A line for whoever looks for the cause of something.
+  func debug(_ text: @autoclosure () -> String) {
+    guard isDebugging else { return }
+    output.error(LogLine.text(.debug, text(), now: wallClock()))
+  }
+
+  /// A line about something that is wrong and does not stop the verb.
+  func warn(_ text: String) {
+    switch persona {
+    case .strata: output.error("strata: warning: \(text)")
+    case .peer: output.error(LogLine.text(.warning, text, now: wallClock()))
+    }
+  }
+
+  /// What is in force for the store.
+  func settings() throws(ConfigurationError) -> StorageSettings {
+    if let loadedSettings { return loadedSettings }
+    var options = StorageOptions()
+    options.graphRoot = global.text("graph")
+    options.runRoot = global.text("run")
+    options.driver = global.text("storage-driver")
+    options.driverOptions = global.list("storage-opt")
+    options.imageStore = global.text("image-store")
+    options.isTransient = global.isOn("transient-store")
+    var settings = try StorageSettings.load(options, surroundings: surroundings)
+    settings.warnings.forEach(report)
+    if !settings.fillMountProgram(surroundings) {
+      throw ConfigurationError(
+        "no mount program: strata-overlay is neither beside \(persona.name) nor in PATH: install it "
+          + "or name one with --storage-opt overlay.mount_program=PATH")
+    }
+    loadedSettings = settings
+    return settings
+  }
+
+  private func report(_ warning: StorageSettings.Warning) {
+    switch warning {
+    case .text(let text): warn(text)
+    case .unknownKeys(let file, let keys):
+      if persona == .peer {
+        let names = keys.map { quoted($0.name) }.joined(separator: " ")
+        warn("Failed to decode the keys [\(names)] from \(quoted(file))")
+      } else {
+        for key in keys {
+          let line = key.line.map { ":\($0)" } ?? ""
+          warn("\(file)\(line): unknown key \(quoted(key.name)) is passed over")
+        }
+      }
+    }
+  }
+
+  /// The store, opened at the first call; an ordinary user is moved into a namespace before.
+  func store() throws -> Store {
+    if let openStore { return openStore }
+    try enterNamespaceIfNeeded()
+    let settings = try settings()
+    debug("Root: \(settings.graphRoot)")
+    debug("Run Root: \(settings.runRoot)")
+    debug("Driver Name: \(settings.driver)")
+    debug("Driver Options: [\(settings.driverOptions.joined(separator: " "))]")
+    var configuration = StoreConfiguration(
+      graphRoot: settings.graphRoot, runRoot: settings.runRoot, driver: settings.driver,
+      driverOptions: settings.driverOptions)
+    configuration.transient = settings.isTransient
+    configuration.imageStore = settings.imageStore
+    do throws(StoreError) {
+      let store = try Store(configuration)
+      openStore = store
+      return store
+    } catch {
+      throw Opening(error: error)
+    }
+  }
+
+  /// A store that could not be opened, which the peer reports on standard output.
+  struct Opening: Error {
+    var error: StoreError
+  }
+
+  /// Makes an ordinary user root of a namespace in which the subordinate ids count, once.
+  func enterNamespaceIfNeeded() throws {
+    guard surroundings.userID != 0 else { return }
+    try enterStorageNamespace(&surroundings, warn: persona == .strata ? warn : { _ in })
+    loadedSettings = nil
+  }
+
+  /// The time, for ages.
+  func wallClock() -> FileTime { FileTime.now }
+}
+
+/// Lines in the form of the peer's logger.
+package enum LogLine {
+  package enum Level: String { case debug, warning, error }
+
+  package static func text(_ level: Level, _ message: String, now: FileTime) -> String {
+    let time = Timestamp(seconds: now.seconds, nanoseconds: 0)
+    return "time=\"\(time)\" level=\(level.rawValue) msg=\(quoted(message))"
+  }
+}

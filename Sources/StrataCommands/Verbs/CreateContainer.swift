@@ -1,0 +1,29 @@
+import StrataModel
+import StrataStore
+
+extension Verb {
+  static let createContainer = Verb(
+    names: ["create-container"], group: .containers, usage: "parentImageNameOrID",
+    summary: "Create a new container from an image",
+    flags: [
+      .list("--name", "-n", help: "Container name"), .text("--id", "-i", help: "Container ID"),
+      .text("--metadata", "-m", help: "Metadata"),
+      .text("--metadata-file", "-f", help: "Metadata File"),
+      .switched("--volatile", help: "Mark as volatile"), .json,
+    ] + IDMapFlags.all, minimum: 1, maximum: 1,
+    body: .peer { call in
+      let container = try call.session.store().createContainer(
+        ContainerCreation(
+          id: call.arguments.text("id").flatMap { $0.isEmpty ? nil : $0 },
+          names: call.arguments.list("name"), image: try call.session.imageKey(call.words[0]),
+          metadata: try call.metadataText() ?? "", volatile: call.arguments.isOn("volatile"),
+          mappings: try IDMapFlags.mappings(call.arguments) ?? .init()))
+      // The peer ends no line after names here (measured with 1.43): scripts cut at the tab.
+      if call.isPeer, !call.json, !container.names.isEmpty {
+        call.output.line(container.id)
+        call.output.write(container.names.map { "\t\($0)" }.joined())
+      } else {
+        call.created(container, id: container.id, names: container.names)
+      }
+    })
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import StrataImage
+import StrataModel
+import StrataStore
+
+extension Verb {
+  static let exportImage = Verb(
+    names: ["export"], group: .images, usage: "IMAGE DESTINATION",
+    summary: "Write an image to a folder or a file", isOfPeer: false,
+    body: .command(ExportCommand.self))
+}
+
+/// `strata export`: an image to a layout or an archive.
+struct ExportCommand: StrataCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "strata export",
+    abstract: "Write an image to a folder or a file.",
+    discussion: """
+      DESTINATION is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]. The config \
+      keeps its bytes and every layer its diff ID. Prints the digest of the manifest.
+
+      Examples:
+        strata export busybox oci:./layout:v1
+        strata export busybox docker-archive:busybox.tar
+      """)
+
+  @Argument(help: "Name or id of the image.")
+  var image: String
+  @Argument(help: "Where it goes.")
+  var destination: String
+  @Option(name: .long, help: "How layers are compressed: gzip, zstd or none.")
+  var compression: LayerCompression?
+  @Flag(name: [.long, .customShort("q")], help: "Say nothing of the progress.")
+  var quiet = false
+  @OptionGroup(title: "Store options") var store: StoreOptionGroup
+
+  /// The compressions that an image can be written in.
+  enum LayerCompression: String, ExpressibleByArgument, CaseIterable {
+    case gzip, zstd, none
+  }
+
+  func run(_ session: Session) throws {
+    guard let target = ImageDestination(destination) else {
+      throw StoreError(
+        .usage,
+        "\(destination) is no destination: write oci:DIR, oci-archive:FILE or docker-archive:FILE")
+    }
+    var options = ExportOptions()
+    options.compression = compression.map {
+      switch $0 {
+      case .gzip: .gzip
+      case .zstd: .zstd
+      case .none: .none
+      }
+    }
+    let progress = quiet ? nil : ProgressReport(verb: "export", session.output)
+    options.progress = progress
+    defer { progress?.end() }
+    let store = try session.store()
+    let digest = try exportImage(
+      try session.imageKey(image), from: store, to: target, options: options)
+    progress?.end()
+    session.output.line(digest.description)
+  }
+}

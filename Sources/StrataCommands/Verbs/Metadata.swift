@@ -1,0 +1,60 @@
+import StrataJSON
+import StrataModel
+import StrataStore
+
+extension Verb {
+  static let metadata = Verb(
+    names: ["metadata"], group: .anything, usage: "LayerOrImageOrContainerNameOrID [...]",
+    summary: "Retrieve layer, image, or container metadata",
+    flags: [.switched("--quiet", "-q", help: "Omit names and IDs"), .json], minimum: 1,
+    maximum: nil,
+    body: .peer { call in
+      let store = try call.session.store()
+      var answers: [(word: String, text: String?)] = []
+      for word in call.words {
+        answers.append((word, metadataText(of: (try? call.session.key(word)) ?? word, in: store)))
+      }
+      if call.json {
+        call.line(
+          .members(answers.compactMap { pair in pair.text.map { (pair.word, .string($0)) } }))
+      } else {
+        for (word, text) in answers {
+          let trimmed = (text ?? "").trimmingLineEnds
+          call.output.line(call.arguments.isOn("quiet") ? trimmed : "\(word): \(trimmed)")
+        }
+      }
+      if answers.contains(where: { $0.text == nil }) { throw Exit(status: ExitStatus.failure) }
+    })
+
+  static let setMetadata = Verb(
+    names: ["set-metadata"], group: .anything, usage: "LayerOrImageOrContainerNameOrID",
+    summary: "Set layer, image, or container metadata",
+    flags: [
+      .text("--metadata", "-m", help: "Metadata"),
+      .text("--metadata-file", "-f", help: "Metadata File"), .json,
+    ], minimum: 1, maximum: 1,
+    body: .peer { call in
+      guard let text = try call.metadataText() else {
+        throw StoreError(.usage, "no new metadata provided")
+      }
+      try call.session.store().setMetadata(try call.session.key(call.words[0]), text)
+    })
+}
+
+private func metadataText(of key: String, in store: Store) -> String? {
+  guard let (kind, id) = try? store.identify(key) else { return nil }
+  return switch kind {
+  case .layer: try? store.layer(id).metadata
+  case .image: try? store.image(id).metadata
+  case .container: try? store.container(id).metadata
+  }
+}
+
+extension String {
+  /// The text without the line ends behind it.
+  var trimmingLineEnds: String {
+    var text = self
+    while text.last == "\n" || text.last == "\r\n" { text.removeLast() }
+    return text
+  }
+}
