@@ -1,1 +1,3 @@
-print("strata-overlay")
+import StrataSystem
+
+exitProcess(run(commandLineArguments()))
