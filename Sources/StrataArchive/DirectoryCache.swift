@@ -19,7 +19,9 @@ final class OpenDirectory {
 }
 
 /// Descriptors of the directories that entries lie in, so that each entry costs a walk of one
-/// component. The least recently used are closed beyond 256.
+/// component.
+///
+/// The least recently used are closed beyond 256.
 ///
 /// Every directory is opened from one that is held already, by one name and without following a
 /// link; where that name is a link, the walk is done by the kernel with the diff directory as root.

@@ -16,8 +16,10 @@ struct DecodeStep {
   var hasEnded: Bool
 }
 
-/// One compressed format, fed piece by piece. A format that consists of several members goes on with
-/// the next one by itself when it is given more bytes after an end.
+/// One compressed format, fed piece by piece.
+///
+/// A format that consists of several members goes on with the next one by itself when it is given
+/// more bytes after an end.
 protocol Decoder: AnyObject {
   /// Decodes from `input` into `output`. `isLast`: no more input will come.
   func decode(

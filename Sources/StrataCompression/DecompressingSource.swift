@@ -19,8 +19,10 @@ package final class DecompressingSource: ByteSource {
   /// What the magic said.
   package let compression: Compression
 
-  /// Reads the first bytes of `source` to tell its format.
-  package init(_ source: any ByteSource) throws(StreamError) {
+  /// Reads the first bytes of `source` to tell its format; gzip is inflated by `engine`.
+  package init(
+    _ source: any ByteSource, engine: InflateEngine = .best
+  ) throws(StreamError) {
     self.source = source
     var start: [UInt8] = []
     while input.count < 6 {
@@ -39,7 +41,7 @@ package final class DecompressingSource: ByteSource {
     decoder =
       switch compression {
       case .none: nil
-      case .gzip: GzipDecoder()
+      case .gzip: engine == .isal ? GzipDecoder() : try ZlibDecoder()
       case .zstd: try ZstdDecoder()
       case .xz: try XzDecoder()
       case .bzip2: try Bzip2Decoder()

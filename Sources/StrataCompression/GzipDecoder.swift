@@ -2,7 +2,9 @@ private import CISAL
 import StrataSystem
 
 /// gzip by ISA-L, which inflates 2.2 times as fast as zlib; member follows member, as in
-/// concatenated files. Anything else behind a member is an error, as it is for Go.
+/// concatenated files.
+///
+/// Anything else behind a member is an error, as it is for Go.
 @safe
 final class GzipDecoder: Decoder {
   private let state: UnsafeMutablePointer<inflate_state>

@@ -1,6 +1,8 @@
 package import StrataModel
 
-/// How a blob is compressed, by its first bytes; six are enough, and fewer at the end of a short one.
+/// How a blob is compressed, by its first bytes; six are enough, and fewer at the end of a short
+/// one.
+///
 /// The peer looks for the same marks (storage-format 4.9).
 package func detectCompression(_ start: [UInt8]) -> Compression {
   for (mark, compression) in marks where start.starts(with: mark) { return compression }

@@ -1,7 +1,9 @@
 private import CLZMA
 import StrataSystem
 
-/// xz, stream after stream. Memory is bounded: the largest dictionary of the presets is 64 MiB.
+/// xz, stream after stream.
+///
+/// Memory is bounded: the largest dictionary of the presets is 64 MiB.
 @safe
 final class XzDecoder: Decoder {
   private let stream: UnsafeMutablePointer<lzma_stream>

@@ -1,8 +1,10 @@
 private import CZstd
 import StrataSystem
 
-/// zstd, frame after frame, skippable ones too. A frame that asks for a window above 128 MiB is
-/// refused: a decoder has to hold the window in memory.
+/// zstd, frame after frame, skippable ones too.
+///
+/// A frame that asks for a window above 128 MiB is refused: a decoder has to hold the window in
+/// memory.
 @safe
 final class ZstdDecoder: Decoder {
   private let context: OpaquePointer

@@ -61,6 +61,7 @@ public final class ReadAheadSource: ByteSource {
     return buffer
   }
 
+  /// Copies what was read ahead to the front of the span; 0 at the end.
   public func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
     while true {
       if let current, position < current.count {

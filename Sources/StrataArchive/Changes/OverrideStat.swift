@@ -15,7 +15,9 @@ struct OverrideStat {
     "security.fuseoverlayfs.override_stat",
   ]
 
-  /// Reads `UID:GID:MODE[:TYPE]`; nil where it is malformed. MODE is octal and may hold type bits.
+  /// Reads `UID:GID:MODE[:TYPE]`; nil where it is malformed.
+  ///
+  /// MODE is octal and may hold type bits.
   init?(_ value: [UInt8]) {
     let parts = value.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
       .map { String(decoding: $0, as: UTF8.self) }

@@ -178,7 +178,9 @@ extension TarReader {
     sparse = nil
   }
 
-  /// The body of an entry that describes the next one, with its padding. Bounded as Go bounds it.
+  /// The body of an entry that describes the next one, with its padding.
+  ///
+  /// Bounded as Go bounds it.
   private func specialBody() throws(StreamError) -> [UInt8] {
     if remaining > 1 << 20 {
       throw StreamError(.limit, "archive/tar: header field too long (after \(text(lastName)))")

@@ -87,8 +87,9 @@ private final class Assembler {
     output.clear()
   }
 
-  /// The file in the first directory that has it. Names are cleaned as if the directory were the
-  /// root, and links inside it lead nowhere else.
+  /// The file in the first directory that has it.
+  ///
+  /// Names are cleaned as if the directory were the root, and links inside it lead nowhere else.
   private func open(_ name: [UInt8]) throws(StreamError) -> FileDescriptorOwner {
     let path = CleanName(name).path
     var failure = Errno.noSuchFileOrDirectory
