@@ -80,7 +80,7 @@ mount_container() {
   jq -e 'any(.[]; .Path == "/srv/added" and .Kind == 1)' "$T/ours"
   jq -e 'any(.[]; .Path == "/srv/empty" and .Kind == 2)' "$T/ours"
   jq -e 'any(.[]; .Path == "/srv/owned" and .Kind == 0)' "$T/ours"
-  peer changes -j "$C" | jq -S 'sort_by(.Path)' | diff <(jq -S 'sort_by(.Path)' "$T/ours") -
+  peer changes -j "$(strata containers --json | jq -r '.[0].layer')" | jq -S 'sort_by(.Path)' | diff <(jq -S 'sort_by(.Path)' "$T/ours") -
   strata unmount "$C"
 }
 
@@ -115,7 +115,7 @@ mount_container() {
   mount_container
   [[ $(chroot "$M" /bin/sh -c 'cd /srv; echo hello >said; cat said; ls | wc -l') == hello* ]]
   # exec from a file just copied up, and a mapping written through
-  cp "$M/bin/busybox" "$M/tmp-busybox" && "$M/tmp-busybox" true
+  mkdir "$M/copied" && cp "$M/bin/busybox" "$M/copied/busybox" && "$M/copied/busybox" true
   chroot "$M" /bin/sh -c 'dd if=/srv/large of=/srv/large conv=notrunc bs=4096 seek=3 count=1' 2>/dev/null
   cmp -n 4096 "$M/srv/large" <(tail -c +12289 "$M/srv/large")
   strata unmount "$C"

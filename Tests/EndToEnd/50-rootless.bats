@@ -51,7 +51,8 @@ strata commit --quiet "$c" localhost/committed
 strata export --quiet localhost/committed:latest "oci:$U/out:latest"
 strata delete-container "$c"
 strata import --quiet --name again "oci:$U/out:latest"
-[[ $(strata images --json | jq length) == 1 ]]
+# The same image, so a second name and not a second image.
+[[ $(strata images --json | jq length) == 2 ]]
 END
   [[ -z $(mounts_below "$U") ]]
   [[ $(skopeo inspect --config "oci:$U/out:latest" | jq -r '.rootfs.diff_ids[]' | head -n 3) == $(diff_ids | sed s/^/sha256:/) ]]

@@ -18,7 +18,7 @@ nothing_left() {
   [[ $(strata layers --json) == "[]" && $(strata images --json) == "[]" ]]
   [[ -z $(podman images -q) ]]
   strata import --quiet --name after "$STRATA_IMAGES/small.tar"
-  [[ $(podman_run --rm localhost/after /bin/busybox cat /etc/hostname) == small ]]
+  [[ $(podman_run --rm localhost/after /bin/busybox cat /srv/small) == small ]]
   check_clean
 }
 

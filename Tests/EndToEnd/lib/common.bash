@@ -62,7 +62,7 @@ peer() { # the Go tool with our mount program
 }
 podman() {
   command podman --root "$G" --runroot "$R" --storage-driver overlay \
-    --storage-opt "overlay.mount_program=$OVERLAY" --tmpdir "$T/libpod" \
+    --storage-opt "overlay.mount_program=$OVERLAY" --tmpdir "${U:-$T}/libpod" \
     --runtime runc --cgroup-manager=cgroupfs --events-backend=file "$@"
 }
 podman_run() {
@@ -107,7 +107,7 @@ check_diff_ids() {
 # Nothing in the roots but what belongs to records: no mount, no half-made layer, no stray folder.
 check_clean() {
   local left
-  left=$(mounts_below "$T" | grep -vxF "$G/overlay" || true)
+  left=$({ mounts_below "$G"; mounts_below "$R"; } | grep -vxF "$G/overlay" | grep -vxF "$G" || true)
   [[ -z $left ]] || { echo "still mounted: $left"; return 1; }
   local records="" directories="" name
   if [[ -s $G/overlay-layers/layers.json ]]; then
