@@ -1,4 +1,5 @@
 import StrataConfig
+import StrataModel
 import StrataSystem
 import StrataTestSupport
 import Testing
