@@ -21,7 +21,9 @@ func library(
 let lifetimes = SwiftSetting.enableExperimentalFeature("Lifetimes")
 
 /// A test target that mirrors a target, or a group of them.
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
+  -> Target
+{
   .testTarget(
     name: name, dependencies: dependencies + ["StrataTestSupport"], resources: resources,
     swiftSettings: strict)
@@ -58,7 +60,8 @@ let package = Package(
     library("StrataJSON", ["StrataModel"]),
     library("StrataDigest", ["StrataSystem", "StrataModel", crypto]),
     library(
-      "StrataCompression", ["StrataSystem", "StrataModel", "CZlib", "CISAL", "CZstd", "CLZMA", "CBZip2"]),
+      "StrataCompression",
+      ["StrataSystem", "StrataModel", "CZlib", "CISAL", "CZstd", "CLZMA", "CBZip2"]),
     library(
       "StrataArchive",
       ["StrataSystem", "StrataModel", "StrataJSON", "StrataDigest", "StrataCompression"]),
@@ -108,7 +111,9 @@ let package = Package(
     // Tests
     .executableTarget(
       name: "RecordTurns",
-      dependencies: ["StrataStore", "StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem"],
+      dependencies: [
+        "StrataStore", "StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem",
+      ],
       path: "Tests/Programs/RecordTurns", swiftSettings: strict),
     library("StrataTestSupport", ["StrataSystem", "StrataModel"]),
     tests("StrataSystemTests", ["StrataSystem"]),

@@ -17,8 +17,9 @@ package struct FileSystemIdentity: Hashable, Sendable {
     FileSystemIdentity(uid: effectiveUserID, gid: effectiveGroupID)
   }
 
-  /// Makes this the calling thread's identity. setfsuid(2) reports no error, so it is read back:
-  /// EPERM if the kernel refused.
+  /// Makes this the calling thread's identity.
+  ///
+  /// The kernel reports no error of `setfsuid`, so it is read back: EPERM if it refused.
   ///
   /// C: `setfsgid`, `setfsuid`.
   package func assume() throws(Errno) {

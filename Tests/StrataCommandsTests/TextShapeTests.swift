@@ -1,5 +1,6 @@
 import StrataCommands
 import StrataModel
+import StrataSystem
 import Testing
 
 @Suite struct TextShapeTests {
