@@ -136,7 +136,7 @@ let package = Package(
       "StrataStoreTests",
       [
         "StrataStore", "StrataDrivers", "StrataArchive", "StrataPersistence", "StrataCompression",
-        "StrataDigest", "StrataJSON", "StrataModel", "StrataSystem",
+        "StrataDigest", "StrataJSON", "StrataModel", "StrataSystem", "RecordTurns",
       ]),
     tests(
       "StrataImageTests",

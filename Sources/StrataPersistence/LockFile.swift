@@ -86,7 +86,8 @@ package final class LockFile: Sendable {
     if waitsForItself {
       throw StoreError(.usage, "lock \(quoted(path.description)) is already held by this thread")
     }
-    let file = try Self.openFile(path, readOnly: isReadOnly)
+    // A shared lock needs no right to write: a graph root on a read-only disk can be looked at.
+    let file = try Self.openFile(path, readOnly: isReadOnly || kind == .shared)
     do throws(Errno) {
       if try !tryFor(seconds: 1, kind, file.view) {
         longWait.withLock { $0 }?(path)
