@@ -75,7 +75,7 @@ struct Entry {
       try body(Call(session: session, arguments: arguments))
       return ExitStatus.success
     } catch {
-      return report(error, verb: verb.name, in: session)
+      return report(error, verb: verb.name, about: arguments.positionals, in: session)
     }
   }
 
@@ -91,7 +91,10 @@ struct Entry {
       try command.run(session)
       return ExitStatus.success
     } catch {
-      guard isOfParser(error) else { return report(error, verb: verb.name, in: session) }
+      guard isOfParser(error) else {
+        let about = words.filter { !$0.hasPrefix("-") }
+        return report(error, verb: verb.name, about: about, in: session)
+      }
       return parserFailure(error, verb, type)
     }
   }

@@ -15,11 +15,19 @@ func failureText(_ error: any Error) -> String {
 }
 
 /// Reports an error in the form of the program that was called, and gives the exit status.
-func report(_ error: any Error, verb: String, in session: Session) -> Int32 {
+///
+/// The peer says `layer not known` and no more; under our own name the words of the command are added
+/// where the error names none of them.
+func report(
+  _ error: any Error, verb: String, about words: [String] = [], in session: Session
+) -> Int32 {
   if let exit = error as? Exit { return exit.status }
   let text = failureText(error)
   switch session.persona {
-  case .strata: session.output.error("strata: \(verb): \(text)")
+  case .strata:
+    let isNamed = words.contains { text.contains($0) }
+    let what = isNamed || !isUnknown(error) ? [verb] : [verb] + words
+    session.output.error("strata: \(what.joined(separator: " ")): \(text)")
   case .peer:
     if error is Session.Opening || error is ConfigurationError || error is NamespaceError {
       session.output.line("error initializing: \(text)")
@@ -28,4 +36,13 @@ func report(_ error: any Error, verb: String, in session: Session) -> Int32 {
     }
   }
   return ExitStatus.failure
+}
+
+/// Whether a name or an id meant nothing.
+private func isUnknown(_ error: any Error) -> Bool {
+  guard let code = (error as? StoreError)?.code else { return false }
+  return [
+    .layerUnknown, .imageUnknown, .containerUnknown, .notALayer, .notAnImage, .notAContainer,
+    .notAnID,
+  ].contains(code)
 }
