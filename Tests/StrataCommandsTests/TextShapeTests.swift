@@ -46,7 +46,7 @@ import Testing
   @Test func barsFitTheLine() {
     #expect(
       progressLine("abc", bytes: 50, of: 100, columns: 40)
-        == "abc  [######......] 50%  50 B of 100 B")
+        == "abc  [######.......] 50%  50 B of 100 B")
     #expect(progressLine("abc", bytes: 200, of: 100, columns: 10).hasSuffix("100%  200 B of 100 B"))
   }
 
