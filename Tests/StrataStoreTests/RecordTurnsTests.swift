@@ -168,8 +168,9 @@ private func killedTurns(_ roots: SharedRoots, _ program: RawPath, _ prefix: Str
   return said
 }
 
-/// Makes layers and images with Debian's tool and returns the lines that ours would say. Its
-/// `add-names` is left out: it reads and then sets without a lock between (storage-format 4.4).
+/// Makes layers and images with Debian's tool and returns the lines that ours would say.
+///
+/// Its `add-names` is left out: it reads and then sets without a lock between (storage-format 4.4).
 private func peerTurns(_ roots: SharedRoots) throws -> [String] {
   var said: [String] = []
   for round in 0..<20 {
