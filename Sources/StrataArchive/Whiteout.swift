@@ -27,17 +27,13 @@ extension LayerWriter {
   /// Does what the entry says if it is a whiteout; false if it is an entry like any other.
   func applyWhiteout(_ name: CleanName, _ header: TarHeader) throws(StreamError) -> Bool {
     let last = Array(name.last)
+    // The peer makes the parents of an entry before it looks at what it is.
+    let directory = try parent(of: name, header)
     guard last.starts(with: Whiteout.prefix) else {
       // What old AUFS kept beside a layer's files.
       return name.bytes.starts(with: Whiteout.metaPrefix)
     }
     do throws(Errno) {
-      let directory: OpenDirectory
-      do throws(Errno) {
-        directory = try cache.directory(name.parent)
-      } catch  where error == .noSuchFileOrDirectory && last != Whiteout.opaque {
-        return true
-      }
       if last == Whiteout.opaque {
         try removeUnpacked(directory.view, path: Array(name.parent))
       } else if !last.starts(with: Whiteout.metaPrefix) {

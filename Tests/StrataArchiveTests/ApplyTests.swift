@@ -206,7 +206,7 @@ import Testing
       try scratch.write("diff/d/old", "x")
       try scratch.write("diff/kept", "x")
     }
-    #expect(try tree.names() == ["d", "d/new", "kept"])
+    #expect(try tree.names() == ["d", "d/new", "d/sub", "kept"])
   }
 
   @Test(arguments: [".wh.", ".wh..", ".wh..."])
