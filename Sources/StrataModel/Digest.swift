@@ -63,19 +63,18 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
 
   /// As above from the bytes of a record, without a detour through a `String`; nil if they are none.
   package init?(ascii bytes: ArraySlice<UInt8>) {
-    let prefix = 7
-    let start = bytes.startIndex
-    guard bytes.count == prefix + 64, bytes[start] == UInt8(ascii: "s"),
-      bytes[start + 6] == UInt8(ascii: ":"),
-      bytes[start..<(start + prefix)].elementsEqual(sha256Prefix)
+    let text = bytes.span
+    guard text.count == 71, text[0] == UInt8(ascii: "s"), text[1] == UInt8(ascii: "h"),
+      text[2] == UInt8(ascii: "a"), text[3] == UInt8(ascii: "2"), text[4] == UInt8(ascii: "5"),
+      text[5] == UInt8(ascii: "6"), text[6] == UInt8(ascii: ":")
     else {
       guard let digest = try? Digest(String(decoding: bytes, as: UTF8.self)) else { return nil }
       self = digest
       return
     }
-    for index in (start + prefix)..<bytes.endIndex where !isLowerHex(bytes[index]) { return nil }
+    for offset in 7..<text.count where !isLowerHex(text[offset]) { return nil }
     algorithm = .sha256
-    hex = String(decoding: bytes[(start + prefix)...], as: UTF8.self)
+    hex = String(decoding: bytes.dropFirst(7), as: UTF8.self)
   }
 
   /// `algorithm:hex`.
@@ -105,8 +104,6 @@ public func hexText<Bytes: Sequence<UInt8>>(_ bytes: Bytes) -> String {
   }
   return String(decoding: text, as: UTF8.self)
 }
-
-private let sha256Prefix: [UInt8] = Array("sha256:".utf8)
 
 private func isLowerHex(_ byte: UInt8) -> Bool {
   (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
