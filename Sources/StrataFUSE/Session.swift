@@ -105,8 +105,8 @@ extension Session {
   private static func negotiate(
     _ fileSystem: any FileSystem, _ device: FileDescriptor
   ) throws(Errno) -> Negotiation {
-    let memory = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: largestTransfer + overhead, alignment: 4096)
+    // The kernel refuses buffers under 8 KiB; before INIT no request is longer than that.
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 * overhead, alignment: 4096)
     defer { unsafe memory.deallocate() }
     guard let count = try unsafe receive(device, memory) else { throw .noSuchDevice }
     var request = try unsafe Request(UnsafeRawBufferPointer(rebasing: memory[..<count]))
