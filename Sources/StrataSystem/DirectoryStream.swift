@@ -36,7 +36,8 @@ extension FileDescriptor {
           let length = Int(
             unsafe memory.loadUnaligned(fromByteOffset: position + 16, as: UInt16.self))
           let type = unsafe memory[position + 18]
-          let name = unsafe RawPath(memory[(position + 19)..<(position + length)])
+          let name = unsafe RawPath(
+            memory: UnsafeRawBufferPointer(rebasing: memory[(position + 19)..<(position + length)]))
           return (
             DirectoryEntry(
               name: name, inode: inode, type: FileType(directoryType: type), offset: offset),

@@ -17,6 +17,21 @@ public struct RawPath: Hashable, Sendable, Comparable, ExpressibleByStringLitera
     storage.append(0)
   }
 
+  /// The bytes in memory up to the first NUL.
+  ///
+  /// Not the generic initialiser above, which other modules call unspecialised: names of requests and
+  /// of directory entries are made here, one for each.
+  package init(memory: UnsafeRawBufferPointer) {
+    let end = unsafe memory.firstIndex(of: 0) ?? memory.count
+    storage = unsafe [UInt8](unsafeUninitializedCapacity: end + 1) { buffer, count in
+      if let source = memory.baseAddress, let target = buffer.baseAddress {
+        unsafe UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: end)
+      }
+      unsafe buffer[end] = 0
+      count = end + 1
+    }
+  }
+
   /// The UTF-8 bytes of the text.
   public init(_ text: String) {
     self.init(text.utf8)

@@ -29,10 +29,10 @@ import StrataSystem
 
   /// Bytes up to a NUL, which is taken too: a symbolic link's target.
   mutating func text() throws(Errno) -> RawPath {
-    let rest = unsafe memory[position...]
-    guard let end = unsafe rest.firstIndex(of: 0) else { throw .inputOutputError }
-    defer { position = end + 1 }
-    return unsafe RawPath(rest[..<end])
+    let rest = unsafe UnsafeRawBufferPointer(rebasing: memory[position...])
+    guard let length = unsafe rest.firstIndex(of: 0) else { throw .inputOutputError }
+    defer { position += length + 1 }
+    return unsafe RawPath(memory: UnsafeRawBufferPointer(rebasing: rest[..<length]))
   }
 
   /// One component of a path.
