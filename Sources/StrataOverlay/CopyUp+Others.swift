@@ -29,7 +29,7 @@ extension MergedTree {
     side.isImpure = false
     table[slot].layer = 0
     table[slot].flags.insert(.upper)
-    table[slot].flags.remove(.withoutXattrs)
+    table[slot].flags.remove([.withoutXattrs, .listedXattrs])
     staleAttributes.append(table.id(of: slot))
     noteCopied(slot)
   }
@@ -100,7 +100,7 @@ extension MergedTree {
     try moveIntoPlace(temporary, place.name, in: parent)
     table[slot].layer = 0
     table[slot].flags.insert(.upper)
-    table[slot].flags.remove([.lowerHardLink, .withoutXattrs])
+    table[slot].flags.remove([.lowerHardLink, .withoutXattrs, .listedXattrs])
     if hasOrigin { table[slot].flags.insert(.hasOrigin) }
     if breaksLink {
       let raw = try upperDescriptor(of: parent).view.status(of: place.name)

@@ -6,6 +6,8 @@ import StrataSystem
 struct CopyChanges {
   /// Only so much of the data is wanted.
   var size: Int64?
+  /// The copy is about to be written to, so its descriptor is kept.
+  var keepsOpen = false
 }
 
 extension MergedTree {
@@ -53,7 +55,7 @@ extension MergedTree {
     if length > 0 { try source.view.copyContents(to: copy.view, length: length) }
     try finishCopy(
       copy.view, of: slot, shown, LowerAttributes(place: .open(source), origin: source))
-    try becomeUpper(slot, copy, breaksLink: false, hasOrigin: false)
+    try becomeUpper(slot, copy, breaksLink: false, hasOrigin: false, keepsOpen: true)
   }
 
   private func copyUpRegular(_ slot: Slot, _ changes: CopyChanges) throws(Errno) {
@@ -62,17 +64,19 @@ extension MergedTree {
     let name = table.name(of: slot)
     let source = try reader(slot)
     let raw = try source.view.status()
-    let shown = try status(of: slot)
+    let place = try lowerAttributes(slot)
+    // The status is the lower file's own, not that of a metacopy file's data.
+    let own = existingFileSide(slot)?.data == nil ? raw : try place.origin.view.status()
+    let shown = overridden(own, place.origin.view, layer: table[slot].layer)
     let target = try upperDescriptor(of: parent)
     let times = try target.view.status()
     let temporary = try work.makeTemporary()
     do throws(Errno) {
       let copy = temporary.descriptor
       let length = min(changes.size ?? shown.size, shown.size)
-      if length > 0 { try source.view.copyContents(to: copy.view, length: length) }
-      let place = try lowerAttributes(slot)
+      try copyData(source.view, raw, to: copy.view, length: length)
       try finishCopy(copy.view, of: slot, shown, place)
-      let breaksLink = raw.linkCount > 1
+      let breaksLink = own.linkCount > 1
       let hasOrigin =
         breaksLink
         ? false : try writeOrigin(place.origin.view, layer: table[slot].layer, to: copy.view)
@@ -81,11 +85,26 @@ extension MergedTree {
       try publish(temporary, work, name, target.view)
       try? target.view.setTimes(
         access: .to(times.accessTime), modification: .to(times.modificationTime))
-      try becomeUpper(slot, copy, breaksLink: breaksLink, hasOrigin: hasOrigin)
+      try becomeUpper(
+        slot, copy, breaksLink: breaksLink, hasOrigin: hasOrigin, keepsOpen: changes.keepsOpen)
     } catch {
       if let name = temporary.name { work.discard(name) }
       throw error
     }
+  }
+
+  /// Small files without holes in two calls; others as the file system does it best.
+  private func copyData(
+    _ source: FileDescriptor, _ status: FileStatus, to copy: FileDescriptor, length: Int64
+  ) throws(Errno) {
+    if length == 0 { return }
+    guard length <= 64 << 10, status.blocks * 512 >= UInt64(max(0, status.size)) else {
+      try source.copyContents(to: copy, length: length)
+      return
+    }
+    let bytes = try source.read(count: Int(length), at: 0)
+    try copy.writeAll(bytes.rawSpan, at: 0)
+    if bytes.count < length { try copy.truncate(to: length) }
   }
 
   /// Where the attributes of a lower file are read from: an open file, or a name where it cannot be
@@ -152,19 +171,19 @@ extension MergedTree {
   ///
   /// Descriptors that are in use are replaced: what they read is equal.
   private func becomeUpper(
-    _ slot: Slot, _ copy: SharedDescriptor, breaksLink: Bool, hasOrigin: Bool
+    _ slot: Slot, _ copy: SharedDescriptor, breaksLink: Bool, hasOrigin: Bool, keepsOpen: Bool
   ) throws(Errno) {
     let side = fileSide(slot)
-    let wasOpen = side.opens > 0
+    let isKept = keepsOpen || side.opens > 0
     budget.drop(slot, side)
     side.data = nil
     table[slot].layer = 0
     table[slot].flags.insert(.upper)
-    table[slot].flags.remove([.lowerHardLink, .withoutXattrs])
+    table[slot].flags.remove([.lowerHardLink, .withoutXattrs, .listedXattrs])
     if hasOrigin { table[slot].flags.insert(.hasOrigin) }
     if breaksLink { renumber(slot, try copy.view.status()) }
     staleAttributes.append(table.id(of: slot))
-    if wasOpen {
+    if isKept {
       side.writer = copy
       side.writerIsWriteOnly = false
       counted(slot)

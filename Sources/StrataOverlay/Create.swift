@@ -32,14 +32,18 @@ extension MergedTree {
     _ context: RequestContext
   ) throws(Errno) -> (Entry, OpenResult) {
     let parent = try table.slot(of: parentID)
-    if let (slot, status) = try resolve(name, in: parent) {
-      if request.flags.contains(.exclusive) { throw .fileExists }
+    let object = NewObject(
+      type: .regular, permissions: mode & 0o7777, caller: try caller(context))
+    let (slot, status, file): (Slot, FileStatus, SharedDescriptor?)
+    do throws(Errno) {
+      (slot, status, file) = try make(object, name, in: parent)
+    } catch {
+      guard error == .fileExists, !request.flags.contains(.exclusive),
+        let (slot, status) = try resolve(name, in: parent)
+      else { throw error }
       let result = try open(table.id(of: slot), request)
       return (entry(slot, status), result)
     }
-    let object = NewObject(
-      type: .regular, permissions: mode & 0o7777, caller: try caller(context))
-    let (slot, status, file) = try make(object, name, in: parent)
     let side = fileSide(slot)
     side.writer = file
     counted(slot)
@@ -182,7 +186,11 @@ extension MergedTree {
     table[slot].flags.insert(.upper)
     table[slot].inode = inodes.number(of: raw)
     if object.type == .directory {
-      table[slot].side = sides.add(DirectorySide([DirectoryLayer(0)]))
+      // All that is in it will pass through here, so the index is known from the start.
+      let side = DirectorySide([DirectoryLayer(0)])
+      side.index = .empty(seed: seed)
+      table[slot].side = sides.add(side)
+      indexed.insert(slot)
     }
     noteMade(name, in: parent, slot, opaque: opaque && object.type == .directory)
     return (slot, status, file)
@@ -191,6 +199,7 @@ extension MergedTree {
   /// The parent's index learns that the upper has an object of this name.
   func noteMade(_ name: RawPath, in parent: Slot, _ slot: Slot, opaque: Bool) {
     guard let side = sides.directory(table[parent].side), side.index != nil else { return }
+    accountForGrowth()
     let (type, inode) = (table[slot].type, table[slot].inode)
     side.index?.update(name) {
       $0.flags = opaque ? [.upper, .opaque] : .upper

@@ -14,7 +14,7 @@ extension MergedTree {
     guard table[slot].type == .regular else { throw .noSuchDeviceOrAddress }
     let truncates = request.flags.contains(.truncate)
     if request.writes {
-      try copyUp(slot, CopyChanges(size: truncates ? 0 : nil))
+      try copyUp(slot, CopyChanges(size: truncates ? 0 : nil, keepsOpen: true))
       let file = try writer(slot)
       if truncates {
         if request.dropPrivileges { try dropPrivileges(slot) }

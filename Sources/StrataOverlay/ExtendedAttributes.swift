@@ -70,13 +70,15 @@ extension MergedTree {
     guard let stored = storedName(name, of: slot) else { throw .noData }
     if table[slot].flags.contains(.withoutXattrs) { throw .noData }
     let place = try xattrPlace(slot)
-    do throws(Errno) {
-      return try layer(of: slot).mapping.converted(try place.value(stored), of: name, .toShown)
-    } catch  where error == .noData {
+    if !table[slot].flags.contains(.listedXattrs) {
       // Most files have none: one listing saves all further questions.
-      if let names = try? place.names(), names.isEmpty { table[slot].flags.insert(.withoutXattrs) }
-      throw error
+      table[slot].flags.insert(.listedXattrs)
+      if let names = try? place.names(), names.isEmpty {
+        table[slot].flags.insert(.withoutXattrs)
+        throw .noData
+      }
     }
+    return try layer(of: slot).mapping.converted(try place.value(stored), of: name, .toShown)
   }
 
   /// Answers LISTXATTR.
@@ -108,11 +110,10 @@ extension MergedTree {
     }
     let converted = try layers[0].mapping.converted(value, of: name, .toStored)
     try copyUp(slot)
-    table[slot].flags.remove(.withoutXattrs)
+    table[slot].flags.remove([.withoutXattrs, .listedXattrs])
     try xattrPlace(slot).set(stored, converted, setting)
     if dropSetGroupID {
-      let status = try status(of: slot)
-      try setMode(slot, status.permissions & ~0o2000, status)
+      try setMode(slot, try status(of: slot).permissions & ~0o2000)
     }
     if name.hasPrefix("system.posix_acl_") { staleAttributes.append(id) }
   }

@@ -35,8 +35,10 @@ package struct Layer: Sendable {
     if let forced {
       override = forced
     } else {
+      let present = (try? owner.view.xattrNames()) ?? []
       override = OverrideStat.names.first { name in
-        (try? owner.view.xattr(name)).flatMap { OverrideStat($0) } != nil
+        present.contains(name)
+          && (try? owner.view.xattr(name)).flatMap { OverrideStat($0) } != nil
       }
     }
     root = SharedDescriptor(owner)

@@ -32,6 +32,8 @@ package struct NodeFlags: OptionSet, Sendable {
   package static let keyed = NodeFlags(rawValue: 1 << 5)
   /// It is in use.
   package static let live = NodeFlags(rawValue: 1 << 6)
+  /// Its attributes were listed once.
+  package static let listedXattrs = NodeFlags(rawValue: 1 << 8)
   /// An upper file that has, or had, several names.
   package static let upperHardLink = NodeFlags(rawValue: 1 << 7)
 }

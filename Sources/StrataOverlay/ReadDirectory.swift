@@ -89,15 +89,24 @@ extension MergedTree {
     }
   }
 
+  /// Drops the least used indexes until `bytes` more fit.
   private func makeRoom(for bytes: Int) {
     guard indexBytes + bytes > Self.indexLimit else { return }
     let oldest = indexed.compactMap { slot -> (Slot, DirectorySide)? in
       sides.directory(table[slot].side).map { (slot, $0) }
     }.sorted { $0.1.indexUse < $1.1.indexUse }
+    indexBytes = oldest.reduce(0) { $0 + ($1.1.index?.byteCount ?? 0) }
     for (slot, side) in oldest {
-      dropIndex(slot, side)
       if indexBytes + bytes <= Self.indexLimit * 3 / 4 { return }
+      dropIndex(slot, side)
     }
+  }
+
+  /// Counts a new name, so that indexes that grow are bounded as well; what an entry takes is
+  /// measured when it matters.
+  func accountForGrowth() {
+    indexBytes += 64
+    makeRoom(for: 0)
   }
 
   func dropIndex(_ slot: Slot, _ side: DirectorySide) {

@@ -186,7 +186,7 @@ extension MergedTree {
   func setLiteral(_ slot: Slot) throws(Errno) {
     do throws(Errno) {
       try xattrPlace(slot).set(marks.literal, [UInt8(ascii: "y")])
-      table[slot].flags.remove(.withoutXattrs)
+      table[slot].flags.remove([.withoutXattrs, .listedXattrs])
     } catch { throw .invalidArgument }
   }
 }

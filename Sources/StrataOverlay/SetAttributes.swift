@@ -22,7 +22,7 @@ extension MergedTree {
     }
     if changes.dropPrivileges { try dropPrivileges(slot) }
     if let owner { try setOwner(slot, owner) }
-    if let mode = changes.mode { try setMode(slot, mode & 0o7777, try status(of: slot)) }
+    if let mode = changes.mode { try setMode(slot, mode & 0o7777) }
     try setTimes(slot, changes)
     return shown(try status(of: slot), of: slot)
   }
@@ -96,16 +96,11 @@ extension MergedTree {
   }
 
   /// Sets the permission bits of an upper object.
-  ///
-  /// `status` is what it has now.
-  func setMode(_ slot: Slot, _ mode: UInt32, _ status: FileStatus) throws(Errno) {
+  func setMode(_ slot: Slot, _ mode: UInt32) throws(Errno) {
     if layers[0].override != nil {
-      var changed = status
-      changed.mode = status.mode & 0o170000 | mode
-      if try setOverride(slot, changed) {
-        // Bits that only the kernel's own checks on the layer need: nobody else may be locked out.
-        return
-      }
+      var changed = try status(of: slot)
+      changed.mode = changed.mode & 0o170000 | mode
+      if try setOverride(slot, changed) { return }
     }
     if let open = openUpper(slot) {
       try open.view.setMode(mode)
@@ -148,11 +143,11 @@ extension MergedTree {
   /// Takes suid, sgid and file capabilities off an upper file before it changes, as
   /// HANDLE_KILLPRIV_V2 makes it our duty: the daemon's own writes do not do it.
   func dropPrivileges(_ slot: Slot) throws(Errno) {
-    guard table[slot].type == .regular, isUpper(slot) else { return }
+    guard !isDirectory(slot), table[slot].type != .symlink, isUpper(slot) else { return }
     let status = try status(of: slot)
     let mode = withoutPrivileges(status.permissions)
-    if mode != status.permissions { try setMode(slot, mode, status) }
-    if table[slot].flags.contains(.withoutXattrs) { return }
+    if mode != status.permissions { try setMode(slot, mode) }
+    if table[slot].type != .regular || table[slot].flags.contains(.withoutXattrs) { return }
     try? xattrPlace(slot).remove("security.capability")
   }
 }

@@ -11,6 +11,12 @@ public struct RawPath: Hashable, Sendable, Comparable, ExpressibleByStringLitera
   ///
   /// They end at the first NUL, as they would for the kernel.
   public init<Bytes: Collection<UInt8>>(_ bytes: Bytes) {
+    // Names are made with every request: bytes that lie together are copied at once.
+    let copy = bytes.withContiguousStorageIfAvailable { unsafe Self.terminated(UnsafeRawBufferPointer($0)) }
+    if let copy {
+      storage = copy
+      return
+    }
     storage = []
     storage.reserveCapacity(bytes.count + 1)
     storage.append(contentsOf: bytes.prefix { $0 != 0 })
@@ -22,8 +28,12 @@ public struct RawPath: Hashable, Sendable, Comparable, ExpressibleByStringLitera
   /// Not the generic initialiser above, which other modules call unspecialised: names of requests and
   /// of directory entries are made here, one for each.
   package init(memory: UnsafeRawBufferPointer) {
+    storage = unsafe Self.terminated(memory)
+  }
+
+  private static func terminated(_ memory: UnsafeRawBufferPointer) -> [UInt8] {
     let end = unsafe memory.firstIndex(of: 0) ?? memory.count
-    storage = unsafe [UInt8](unsafeUninitializedCapacity: end + 1) { buffer, count in
+    return unsafe [UInt8](unsafeUninitializedCapacity: end + 1) { buffer, count in
       if let source = memory.baseAddress, let target = buffer.baseAddress {
         unsafe UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: end)
       }
@@ -43,7 +53,7 @@ public struct RawPath: Hashable, Sendable, Comparable, ExpressibleByStringLitera
   }
 
   /// The bytes without the closing NUL.
-  public var bytes: ArraySlice<UInt8> { storage.dropLast() }
+  public var bytes: ArraySlice<UInt8> { storage[..<(storage.count - 1)] }
 
   /// The number of bytes.
   public var count: Int { storage.count - 1 }

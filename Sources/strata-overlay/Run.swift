@@ -35,7 +35,9 @@ private func serve(_ options: OverlayOptions) -> Int32 {
 private func serve(_ fileSystem: OverlayFileSystem, _ options: OverlayOptions) -> Int32 {
   let mount: Mount
   do throws(MountError) {
-    mount = try Mount(options.mount)
+    var settings = options.mount
+    if options.isReadOnly { settings.flags.insert(.readOnly) }
+    mount = try Mount(settings)
   } catch {
     return fail("\(error)")
   }

@@ -1,0 +1,939 @@
+#!/usr/bin/env python3
+"""Named cases of strata-overlay: every form of mark, option and trap, through real mounts, as root.
+
+Usage: overlay-forms.py PROGRAM [--dir DIR] [PATTERN]
+Prints one line a case and ends with `N passed, N failed`.
+"""
+import argparse, ctypes, errno, os, re, resource, shutil, signal, stat, subprocess, sys, time, traceback
+
+libc = ctypes.CDLL(None, use_errno=True)
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def fails(number, function, *arguments, **more):
+    try:
+        function(*arguments, **more)
+    except OSError as error:
+        assert error.errno == number, f"{errno.errorcode.get(error.errno)} instead of {errno.errorcode[number]}"
+        return
+    raise AssertionError(f"worked, {errno.errorcode[number]} was due")
+
+
+def same(a, b):
+    assert a == b, f"{a!r} is not {b!r}"
+
+
+def call(function, *arguments):
+    if function(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def renameat2(a, b, flags):
+    call(libc.renameat2, -100, a.encode(), -100, b.encode(), flags)
+
+
+def put(path, text="", mode=None):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as f:
+        f.write(text)
+    if mode is not None:
+        os.chmod(path, mode)
+    return path
+
+
+def get(path):
+    with open(path) as f:
+        return f.read()
+
+
+def whiteout(path):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.mknod(path, stat.S_IFCHR, 0)
+
+
+def is_whiteout(path):
+    info = os.lstat(path)
+    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
+
+
+class Lab:
+    """Layers, and the mounts of them."""
+
+    def __init__(self, program, base):
+        self.program, self.base, self.layers = program, base, []
+        shutil.rmtree(base, ignore_errors=True)
+        self.upper, self.work, self.mp = (os.path.join(base, n) for n in ("upper", "work", "mp"))
+        for path in (self.upper, self.work, self.mp):
+            os.makedirs(path)
+
+    def lower(self, number):
+        """Topmost is 1."""
+        path = os.path.join(self.base, f"l{number}")
+        if path not in self.layers:
+            os.makedirs(path)
+            self.layers.append(path)
+        return path
+
+    def text(self, extra="", upper=True, lowers=None):
+        layers = lowers or sorted(self.layers, key=lambda p: int(p.rsplit("l", 1)[1]))
+        text = "lowerdir=" + ":".join(layers)
+        if upper:
+            text += f",upperdir={self.upper},workdir={self.work}"
+        return text + ("," + extra if extra else "")
+
+    def mount(self, extra="", upper=True, lowers=None, preexec=None):
+        result = subprocess.run(
+            [self.program, "-o", self.text(extra, upper, lowers), self.mp], capture_output=True,
+            preexec_fn=preexec)
+        same((result.returncode, result.stderr), (0, b""))
+        return self.mp
+
+    def kernel(self, extra="redirect_dir=follow"):
+        call(libc.mount, b"overlay", self.mp.encode(), b"overlay", 0, self.text(extra).encode())
+        return self.mp
+
+    def unmount(self):
+        for _ in range(100):
+            if libc.umount2(self.mp.encode(), 0) == 0:
+                time.sleep(0.01)
+                return
+            time.sleep(0.02)
+        libc.umount2(self.mp.encode(), 2)
+        raise AssertionError("busy")
+
+    def again(self, extra=""):
+        self.unmount()
+        return self.mount(extra)
+
+    def daemon(self):
+        out = subprocess.run(["pgrep", "-f", self.mp + "$"], capture_output=True, text=True).stdout
+        return int(out.split()[0])
+
+    def close(self):
+        while os.path.ismount(self.mp) or self.broken():
+            if libc.umount2(self.mp.encode(), 2) < 0:
+                break
+        shutil.rmtree(self.base, ignore_errors=True)
+
+    def broken(self):
+        try:
+            os.stat(self.mp)
+            return False
+        except OSError as error:
+            return error.errno == errno.ENOTCONN
+
+
+# Marks that are read
+
+
+@case
+def aufs_whiteouts_hide(lab):
+    put(lab.lower(1) + "/.wh.gone")
+    put(lab.lower(1) + "/d/.wh.x")
+    put(lab.lower(2) + "/gone", "g")
+    put(lab.lower(2) + "/d/x", "x")
+    put(lab.lower(2) + "/d/y", "y")
+    m = lab.mount()
+    same(sorted(os.listdir(m)), ["d"])
+    same(os.listdir(m + "/d"), ["y"])
+    fails(errno.ENOENT, os.lstat, m + "/gone")
+    fails(errno.ENOENT, os.lstat, m + "/.wh.gone")
+    fails(errno.ENOENT, os.lstat, m + "/d/.wh.x")
+    put(m + "/gone", "new")
+    put(m + "/d/x", "new")
+    m = lab.again()
+    same((get(m + "/gone"), get(m + "/d/x")), ("new", "new"))
+
+
+@case
+def object_wins_over_marker_of_its_layer(lab):
+    put(lab.lower(1) + "/n/a", "a")
+    put(lab.lower(1) + "/.wh.n")
+    put(lab.lower(2) + "/n/b", "b")
+    m = lab.mount()
+    same(os.listdir(m + "/n"), ["a"])
+
+
+@case
+def aufs_opaque_directories(lab):
+    put(lab.lower(1) + "/d/.wh..wh..opq")
+    put(lab.lower(1) + "/d/new")
+    put(lab.lower(2) + "/d/old")
+    m = lab.mount()
+    same(os.listdir(m + "/d"), ["new"])
+    fails(errno.ENOENT, os.lstat, m + "/d/old")
+    same(os.lstat(m + "/d").st_nlink, 2)
+    os.unlink(m + "/d/new")
+    os.rmdir(m + "/d")
+    same(os.listdir(m), [])
+    assert is_whiteout(lab.upper + "/d")
+
+
+@case
+def opaque_root(lab):
+    put(lab.lower(1) + "/.wh..wh..opq")
+    put(lab.lower(1) + "/new")
+    put(lab.lower(2) + "/old")
+    same(os.listdir(lab.mount()), ["new"])
+
+
+@case
+def opaque_attributes_of_all_programs(lab):
+    for name in ("trusted.overlay.opaque", "user.overlay.opaque", "user.fuseoverlayfs.opaque"):
+        put(lab.lower(1) + f"/{name}/new")
+        os.setxattr(lab.lower(1) + f"/{name}", name, b"y")
+        put(lab.lower(2) + f"/{name}/old")
+    m = lab.mount()
+    for name in os.listdir(m):
+        same(os.listdir(m + "/" + name), ["new"])
+        same(os.listxattr(m + "/" + name), [])
+
+
+@case
+def attribute_whiteouts(lab):
+    for space in ("trusted", "user"):
+        d = lab.lower(1) + "/" + space
+        put(d + "/x")
+        put(d + "/plain")
+        os.setxattr(d, space + ".overlay.opaque", b"x")
+        os.setxattr(d + "/x", space + ".overlay.whiteout", b"")
+        put(lab.lower(2) + f"/{space}/x", "x")
+        put(lab.lower(2) + f"/{space}/y", "y")
+    m = lab.mount()
+    for space in ("trusted", "user"):
+        same(sorted(os.listdir(m + "/" + space)), ["plain", "y"])
+        fails(errno.ENOENT, os.lstat, f"{m}/{space}/x")
+        put(f"{m}/{space}/x", "again")
+        same(get(f"{m}/{space}/x"), "again")
+
+
+@case
+def types_stop_merging(lab):
+    put(lab.lower(1) + "/a/top")
+    put(lab.lower(2) + "/a", "file")
+    put(lab.lower(3) + "/a/deep")
+    put(lab.lower(1) + "/b/one")
+    put(lab.lower(2) + "/b/two")
+    put(lab.lower(3) + "/b", "file")
+    m = lab.mount()
+    same(os.listdir(m + "/a"), ["top"])
+    same(sorted(os.listdir(m + "/b")), ["one", "two"])
+
+
+@case
+def redirects_are_followed(lab):
+    for space in ("trusted", "user"):
+        top = lab.lower(1) + f"/{space}"
+        put(top + "/new/own")
+        os.setxattr(top + "/new", space + ".overlay.redirect", b"old")
+        whiteout(top + "/old")
+        put(top + "/far/own")
+        os.setxattr(top + "/far", space + ".overlay.redirect", f"/{space}/deep/er".encode())
+        put(lab.lower(2) + f"/{space}/old/file", "f")
+        put(lab.lower(2) + f"/{space}/deep/er/there", "t")
+    m = lab.mount()
+    for space in ("trusted", "user"):
+        same(sorted(os.listdir(f"{m}/{space}")), ["deep", "far", "new"])
+        same(sorted(os.listdir(f"{m}/{space}/new")), ["file", "own"])
+        same(sorted(os.listdir(f"{m}/{space}/far")), ["own", "there"])
+        same(get(f"{m}/{space}/far/there"), "t")
+        put(f"{m}/{space}/far/there", "changed")
+    m = lab.again()
+    same(get(m + "/user/far/there"), "changed")
+    lab.unmount()
+    m = lab.mount("redirect_dir=nofollow")
+    fails(errno.EPERM, os.lstat, m + "/user/new")
+
+
+@case
+def metacopy_has_the_data_of_the_lower(lab):
+    text = "d" * 5000
+    for space in ("trusted", "user"):
+        top = put(lab.lower(1) + f"/{space}")
+        os.truncate(top, 5000)
+        os.setxattr(top, space + ".overlay.metacopy", b"")
+        put(lab.lower(2) + f"/{space}", text)
+    lost = put(lab.lower(1) + "/lost")
+    os.truncate(lost, 5000)
+    os.setxattr(lost, "trusted.overlay.metacopy", b"")
+    moved = put(lab.lower(1) + "/moved")
+    os.truncate(moved, 5000)
+    os.chmod(moved, 0o600)
+    os.setxattr(moved, "trusted.overlay.metacopy", b"")
+    os.setxattr(moved, "trusted.overlay.redirect", b"/x/y")
+    put(lab.lower(3) + "/x/y", text)
+    m = lab.mount()
+    for name in ("trusted", "user", "moved"):
+        same(get(m + "/" + name), text)
+    fails(errno.EIO, get, m + "/lost")
+    with open(m + "/moved", "a") as f:
+        f.write("more")
+    same(get(m + "/moved"), text + "more")
+    same(get(lab.base + "/l3/x/y"), text)
+    m = lab.again()
+    same((get(m + "/moved"), os.stat(m + "/moved").st_mode & 0o777), (text + "more", 0o600))
+
+
+@case
+def data_only_layers(lab):
+    top = put(lab.lower(1) + "/f")
+    os.truncate(top, 3)
+    os.setxattr(top, "trusted.overlay.metacopy", b"")
+    os.setxattr(top, "trusted.overlay.redirect", b"/blob")
+    put(lab.base + "/data/blob", "abc")
+    m = lab.mount(lowers=[lab.layers[0] + "::" + lab.base + "/data"])
+    same((os.listdir(m), get(m + "/f")), (["f"], "abc"))
+
+
+@case
+def hostile_links_lead_nowhere(lab):
+    put(lab.lower(1) + "/d/a")
+    os.makedirs(lab.lower(2))if not os.path.isdir(lab.lower(2)) else None
+    os.symlink("/etc", lab.lower(2) + "/d")
+    put(lab.lower(3) + "/d/never")
+    os.makedirs(lab.lower(1) + "/r")
+    os.setxattr(lab.lower(1) + "/r", "trusted.overlay.redirect", b"/esc/deep")
+    os.symlink("/", lab.lower(2) + "/esc")
+    os.makedirs(lab.lower(1) + "/dots")
+    os.setxattr(lab.lower(1) + "/dots", "trusted.overlay.redirect", b"/../../etc")
+    m = lab.mount()
+    same(os.listdir(m + "/d"), ["a"])
+    same(os.listdir(m + "/r"), [])
+    fails(errno.EIO, os.lstat, m + "/dots")
+    fails(errno.ENOENT, os.lstat, m + "/d/passwd")
+
+
+# What is written
+
+
+@case
+def removed_lower_is_a_whiteout_and_was_not_copied(lab):
+    put(lab.lower(1) + "/f", "f")
+    os.makedirs(lab.lower(1) + "/empty")
+    m = lab.mount()
+    os.unlink(m + "/f")
+    os.rmdir(m + "/empty")
+    assert is_whiteout(lab.upper + "/f") and is_whiteout(lab.upper + "/empty")
+    same(os.lstat(lab.upper + "/f").st_ino, os.lstat(lab.upper + "/empty").st_ino)
+
+
+@case
+def nothing_is_left_of_new_names(lab):
+    lab.lower(1)
+    m = lab.mount()
+    put(m + "/d/f")
+    os.unlink(m + "/d/f")
+    os.rmdir(m + "/d")
+    same(os.listdir(lab.upper), [])
+
+
+@case
+def no_marker_files_for_a_kernel_to_show(lab):
+    put(lab.lower(1) + "/d/f")
+    m = lab.mount()
+    shutil.rmtree(m + "/d")
+    os.mkdir(m + "/d")
+    put(m + "/d/new")
+    same(os.listdir(lab.upper + "/d"), ["new"])
+    same(os.getxattr(lab.upper + "/d", "trusted.overlay.opaque"), b"y")
+    lab.unmount()
+    m = lab.kernel()
+    same(os.listdir(m + "/d"), ["new"])
+
+
+@case
+def markers_where_devices_are_switched_off(lab):
+    put(lab.lower(1) + "/f")
+    put(lab.lower(1) + "/g", "g")
+    put(lab.lower(1) + "/d/x")
+    os.environ["FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT"] = "1"
+    try:
+        m = lab.mount()
+        os.unlink(m + "/f")
+        os.rename(m + "/g", m + "/moved")
+        shutil.rmtree(m + "/d")
+        same(sorted(os.listdir(lab.upper)), [".wh.d", ".wh.f", ".wh.g", "moved"])
+        same(os.listdir(m), ["moved"])
+        m = lab.again()
+        same(os.listdir(m), ["moved"])
+        os.mkdir(m + "/d")
+        put(m + "/f", "new")
+        same(sorted(os.listdir(lab.upper)), [".wh.g", "d", "f", "moved"])
+        m = lab.again()
+        same((os.listdir(m + "/d"), get(m + "/f")), ([], "new"))
+        os.unlink(m + "/f")
+        os.rmdir(m + "/d")
+        same(os.listdir(m), ["moved"])
+    finally:
+        del os.environ["FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT"]
+
+
+@case
+def names_like_markers_are_ordinary(lab):
+    put(lab.lower(1) + "/x", "x")
+    put(lab.lower(1) + "/d/.keep")
+    m = lab.mount()
+    put(m + "/.wh.x", "text")
+    os.mkdir(m + "/.wh.d")
+    put(m + "/plain")
+    os.rename(m + "/plain", m + "/.wh.y")
+    put(m + "/y", "y")
+    put(m + "/d/.wh..wh..opq", "o") if False else None
+    for _ in range(2):
+        same(sorted(os.listdir(m)), [".wh.d", ".wh.x", ".wh.y", "d", "x", "y"])
+        same((get(m + "/.wh.x"), get(m + "/x"), get(m + "/y")), ("text", "x", "y"))
+        same(os.listxattr(m + "/.wh.x"), [])
+        m = lab.again()
+    os.unlink(m + "/.wh.x")
+    same(sorted(os.listdir(m)), [".wh.d", ".wh.y", "d", "x", "y"])
+
+
+@case
+def longest_names(lab):
+    name = "n" * 255
+    put(lab.lower(1) + "/" + name)
+    m = lab.mount()
+    os.unlink(m + "/" + name)
+    assert is_whiteout(lab.upper + "/" + name)
+    put(m + "/" + name, "again")
+    os.rename(m + "/" + name, m + "/" + "o" * 255)
+    fails(errno.ENAMETOOLONG, put, m + "/" + "p" * 256)
+    fails(errno.ENAMETOOLONG, os.rename, m + "/" + "o" * 255, m + "/" + "p" * 256)
+    fails(errno.ENAMETOOLONG, os.lstat, m + "/" + "p" * 256)
+
+
+@case
+def paths_beyond_path_max(lab):
+    here = os.open(lab.lower(1), os.O_RDONLY)
+    for _ in range(30):
+        os.mkdir("q" * 250, dir_fd=here)
+        next_ = os.open("q" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = next_
+    with open(os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=here), "w") as f:
+        f.write("deep")
+    os.close(here)
+    here = os.open(lab.mount(), os.O_RDONLY)
+    for _ in range(30):
+        next_ = os.open("q" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = next_
+    with open(os.open("leaf", os.O_RDWR | os.O_APPEND, dir_fd=here), "a+") as f:
+        f.write("er")
+        f.seek(0)
+        same(f.read(), "deeper")
+    os.close(here)
+
+
+# Copy-up
+
+
+@case
+def one_of_two_lower_links(lab):
+    put(lab.lower(1) + "/h1", "hard")
+    os.link(lab.lower(1) + "/h1", lab.lower(1) + "/h2")
+    m = lab.mount()
+    same(os.stat(m + "/h1").st_ino, os.stat(m + "/h2").st_ino)
+    with open(m + "/h1", "a") as f:
+        f.write("+1")
+    same((get(m + "/h1"), get(m + "/h2")), ("hard+1", "hard"))
+    assert os.stat(m + "/h1").st_ino != os.stat(m + "/h2").st_ino
+    same((os.stat(m + "/h1").st_nlink, os.stat(m + "/h2").st_nlink), (1, 2))
+    m = lab.again()
+    same((get(m + "/h1"), get(m + "/h2")), ("hard+1", "hard"))
+
+
+@case
+def inode_number_survives_copy_up_and_remount(lab):
+    put(lab.lower(1) + "/d/f", "f")
+    os.mkfifo(lab.lower(1) + "/d/p")
+    m = lab.mount()
+    before = [os.lstat(m + n).st_ino for n in ("/d", "/d/f", "/d/p")]
+    os.chmod(m + "/d/f", 0o600)
+    os.chmod(m + "/d/p", 0o600)
+    same([os.lstat(m + n).st_ino for n in ("/d", "/d/f", "/d/p")], before)
+    m = lab.again()
+    same([os.lstat(m + n).st_ino for n in ("/d", "/d/f", "/d/p")], before)
+    same({e.name: e.inode() for e in os.scandir(m + "/d")}, {"f": before[1], "p": before[2]})
+    lab.unmount()
+    m = lab.kernel()
+    same([os.lstat(m + n).st_ino for n in ("/d", "/d/f", "/d/p")], before)
+
+
+@case
+def setuid_and_truncate(lab):
+    put(lab.lower(1) + "/s", "suid", 0o4755)
+    m = lab.mount()
+    os.truncate(m + "/s", 2)
+    same((oct(os.stat(m + "/s").st_mode & 0o7777), get(m + "/s")), ("0o4755", "su"))
+    os.chmod(m + "/s", 0o4777)
+    if os.fork() == 0:
+        os.setresuid(1000, 1000, 1000)
+        with open(m + "/s", "a") as f:
+            f.write("x")
+        os._exit(0)
+    os.wait()
+    same(oct(os.stat(m + "/s").st_mode & 0o7777), "0o777")
+
+
+@case
+def special_files_of_lowers(lab):
+    os.mkfifo(lab.lower(1) + "/p", 0o644)
+    os.mknod(lab.lower(1) + "/dev", stat.S_IFCHR | 0o644, os.makedev(1, 3))
+    os.symlink("target", lab.lower(1) + "/l")
+    m = lab.mount()
+    os.chmod(m + "/p", 0o600)
+    os.chmod(m + "/dev", 0o666)
+    os.link(m + "/l", m + "/l2", follow_symlinks=False)
+    os.chown(m + "/l", 5, 6, follow_symlinks=False)
+    assert stat.S_ISFIFO(os.lstat(m + "/p").st_mode)
+    with open(m + "/dev", "w") as f:
+        f.write("into nothing")
+    same((os.readlink(m + "/l2"), os.lstat(m + "/l2").st_uid), ("target", 5))
+    fails(errno.EPERM, os.mknod, m + "/white", stat.S_IFCHR | 0o600, 0)
+    same(os.path.lexists(lab.upper + "/white"), False)
+
+
+@case
+def directory_modes_at_copy_up(lab):
+    os.makedirs(lab.lower(1) + "/d/e")
+    os.chmod(lab.lower(1) + "/d", 0o2775)
+    os.chmod(lab.lower(1) + "/d/e", 0o1700)
+    os.chown(lab.lower(1) + "/d", 7, 8)
+    os.chmod(lab.lower(1) + "/d", 0o2775)
+    os.utime(lab.lower(1) + "/d", (1000, 2000))
+    m = lab.mount()
+    os.chmod(m + "/d/e", 0o1711)
+    info = os.stat(lab.upper + "/d")
+    same((oct(info.st_mode & 0o7777), info.st_uid, info.st_gid, info.st_mtime), ("0o2775", 7, 8, 2000))
+
+
+@case
+def holes_stay_holes(lab):
+    with open(lab.lower(1) + "/sparse", "wb") as f:
+        f.truncate(64 << 20)
+        f.seek(32 << 20)
+        f.write(b"x" * 4096)
+    m = lab.mount()
+    os.chmod(m + "/sparse", 0o600)
+    assert os.stat(lab.upper + "/sparse").st_blocks < 1000
+    fd = os.open(m + "/sparse", os.O_RDONLY)
+    same((os.lseek(fd, 0, os.SEEK_DATA), os.lseek(fd, 32 << 20, os.SEEK_HOLE)), (32 << 20, (32 << 20) + 4096))
+    os.close(fd)
+
+
+@case
+def open_descriptors_see_the_right_file(lab):
+    for name in "abc":
+        put(lab.lower(1) + "/" + name, "hello")
+    m = lab.mount()
+    a, b, c = (os.open(m + "/" + name, os.O_RDONLY) for name in "abc")
+    put(m + "/a", "WORLD")
+    same(os.pread(a, 9, 0), b"WORLD")
+    os.unlink(m + "/b")
+    put(m + "/b", "other")
+    same(os.pread(b, 9, 0), b"hello")
+    os.rename(m + "/c", m + "/moved")
+    put(m + "/c", "third")
+    same(os.pread(c, 9, 0), b"hello")
+    for fd in (a, b, c):
+        os.close(fd)
+    fd = os.open(m + "/new", os.O_CREAT | os.O_RDWR)
+    os.write(fd, b"text")
+    os.unlink(m + "/new")
+    same(os.fstat(fd).st_nlink, 0)
+    os.fchmod(fd, 0o600)
+    os.ftruncate(fd, 2)
+    same(os.pread(fd, 9, 0), b"te")
+    os.close(fd)
+
+
+@case
+def mounts_below_stay(lab):
+    put(lab.lower(1) + "/d/f", "below")
+    put(lab.base + "/over", "above")
+    m = lab.mount()
+    call(libc.mount, (lab.base + "/over").encode(), (m + "/d/f").encode(), None, 4096, None)
+    try:
+        os.chmod(m + "/d", 0o700)
+        put(m + "/d/other")
+        same(get(m + "/d/f"), "above")
+        fails(errno.EBUSY, os.unlink, m + "/d/f")
+    finally:
+        libc.umount2((m + "/d/f").encode(), 0)
+    same(get(m + "/d/f"), "below")
+
+
+@case
+def capabilities_and_acls(lab):
+    put(lab.lower(1) + "/cap", "x", 0o755)
+    subprocess.run(["setcap", "cap_net_raw+ep", lab.lower(1) + "/cap"], check=True)
+    put(lab.lower(1) + "/acl", "x", 0o640)
+    subprocess.run(["setfacl", "-m", "u:33:rw", lab.lower(1) + "/acl"], check=True)
+    m = lab.mount()
+    os.chmod(m + "/cap", 0o711)
+    assert os.getxattr(m + "/cap", "security.capability")
+    os.chown(m + "/acl", 3, 3)
+    assert b"user:33:rw" in subprocess.run(["getfacl", "-n", m + "/acl"], capture_output=True).stdout
+    with open(m + "/cap", "a") as f:
+        f.write("y")
+    fails(errno.ENODATA, os.getxattr, m + "/cap", "security.capability")
+
+
+@case
+def new_objects_over_whiteouts_inherit(lab):
+    for name in ("f", "d/x", "p"):
+        put(lab.lower(1) + "/box/" + name)
+    m = lab.mount()
+    os.chown(m + "/box", 0, 44)
+    os.chmod(m + "/box", 0o2775)
+    subprocess.run(["setfacl", "-d", "-m", "u:33:rwx,o::-", m + "/box"], check=True)
+    shutil.rmtree(m + "/box/d")
+    os.unlink(m + "/box/f")
+    os.umask(0o077)
+    try:
+        put(m + "/box/f")
+        put(m + "/box/fresh")
+        os.mkdir(m + "/box/d", 0o777)
+        os.mkdir(m + "/box/freshdir", 0o777)
+    finally:
+        os.umask(0)
+    show = lambda n: subprocess.run(["getfacl", "-nEpc", m + "/box/" + n], capture_output=True).stdout
+    info = lambda n: (os.stat(m + "/box/" + n).st_mode, os.stat(m + "/box/" + n).st_gid)
+    same((show("f"), info("f")), (show("fresh"), info("fresh")))
+    same((show("d"), info("d")), (show("freshdir"), info("freshdir")))
+    assert info("d")[0] & 0o2000 and info("f")[1] == 44
+
+
+# Renames
+
+
+@case
+def directories_with_a_lower_part(lab):
+    put(lab.lower(1) + "/d/f", "f")
+    put(lab.lower(1) + "/file", "x")
+    m = lab.mount()
+    put(m + "/up/g")
+    fails(errno.EXDEV, os.rename, m + "/d", m + "/e")
+    fails(errno.EXDEV, renameat2, m + "/file", m + "/d", 2)
+    renameat2(m + "/up", m + "/file", 2)
+    same((get(m + "/up"), os.listdir(m + "/file")), ("x", ["g"]))
+    fails(errno.EINVAL, renameat2, m + "/up", m + "/z", 4)
+    m = lab.again()
+    same((get(m + "/up"), os.listdir(m + "/file")), ("x", ["g"]))
+
+
+@case
+def redirects_are_written(lab):
+    put(lab.lower(1) + "/a/d/sub/f", "f")
+    put(lab.lower(2) + "/a/d/sub/g", "g")
+    put(lab.lower(2) + "/b/keep")
+    m = lab.mount("redirect_dir=on")
+    os.rename(m + "/a/d", m + "/a/e")
+    same(sorted(os.listdir(m + "/a/e/sub")), ["f", "g"])
+    os.rename(m + "/a/e", m + "/b/e")
+    put(m + "/b/e/sub/h", "h")
+    renameat2(m + "/b/e/sub", m + "/b/keep", 2)
+    for mount in (lambda: lab.again("redirect_dir=on"), lambda: (lab.unmount(), lab.kernel())[1]):
+        m = mount()
+        same((os.listdir(m + "/a"), sorted(os.listdir(m + "/b"))), ([], ["e", "keep"]))
+        same(sorted(os.listdir(m + "/b/keep")), ["f", "g", "h"])
+        same((get(m + "/b/keep/f"), get(m + "/b/keep/g")), ("f", "g"))
+
+
+@case
+def pure_directory_onto_removed_name(lab):
+    put(lab.lower(1) + "/d/old")
+    m = lab.mount()
+    shutil.rmtree(m + "/d")
+    put(m + "/n/new")
+    os.rename(m + "/n", m + "/d")
+    same(os.listdir(m), ["d"])
+    m = lab.again()
+    same(os.listdir(m + "/d"), ["new"])
+    same(os.listdir(lab.upper), ["d"])
+
+
+@case
+def pure_directory_onto_emptied_merged_one(lab):
+    put(lab.lower(1) + "/d/old")
+    m = lab.mount()
+    put(m + "/n/new")
+    fails(errno.ENOTEMPTY, os.rename, m + "/n", m + "/d")
+    os.unlink(m + "/d/old")
+    os.rename(m + "/n", m + "/d")
+    same(os.listdir(m + "/d"), ["new"])
+    m = lab.again()
+    same(os.listdir(m + "/d"), ["new"])
+
+
+# Listings
+
+
+@case
+def listing_while_removing(lab):
+    for number in range(2000):
+        put(lab.lower(1 + number % 2) + f"/d/f{number}")
+    m = lab.mount()
+    seen = []
+    with os.scandir(m + "/d") as entries:
+        for entry in entries:
+            seen.append(entry.name)
+            os.unlink(entry.path)
+    same((len(seen), len(set(seen)), os.listdir(m + "/d")), (2000, 2000, []))
+    os.rmdir(m + "/d")
+    same(os.listdir(m), [])
+
+
+# Options
+
+
+@case
+def read_only_mounts(lab):
+    put(lab.lower(1) + "/d/f", "f")
+    m = lab.mount(upper=False)
+    fails(errno.EROFS, put, m + "/n")
+    fails(errno.EROFS, os.unlink, m + "/d/f")
+    fails(errno.EROFS, os.rmdir, m + "/d")
+    fails(errno.EROFS, os.chmod, m + "/d/f", 0o600)
+    same((os.access(m + "/d/f", os.W_OK), get(m + "/d/f")), (False, "f"))
+    line = [l for l in open("/proc/mounts") if l.split()[1] == m][0].split()
+    same((line[0], line[2], line[3].split(",")[0]), ("fuse-overlayfs", "fuse.fuse-overlayfs", "ro"))
+
+
+@case
+def mapped_ids(lab):
+    put(lab.lower(1) + "/f")
+    os.chown(lab.lower(1) + "/f", 33, 33)
+    put(lab.lower(1) + "/far")
+    os.chown(lab.lower(1) + "/far", 70000, 70000)
+    put(lab.lower(1) + "/acl")
+    subprocess.run(["setfacl", "-m", "u:7:rw", lab.lower(1) + "/acl"], check=True)
+    os.chmod(lab.lower(1), 0o777)
+    os.chmod(lab.upper, 0o777)
+    m = lab.mount("uidmapping=:0:200000:65536,gidmapping=:0:200000:65536")
+    same([os.stat(m + n).st_uid for n in ("/f", "/far")], [200033, 65534])
+    put(m + "/byroot")
+    same(os.stat(m + "/byroot").st_uid, 200000)
+    same(os.stat(lab.upper + "/byroot").st_uid, 0)
+    os.chown(m + "/f", 200005, 200006)
+    same((os.stat(lab.upper + "/f").st_uid, os.stat(m + "/f").st_gid), (5, 200006))
+    fails(errno.EINVAL, os.chown, m + "/f", 5, 5)
+    os.seteuid(200007)
+    try:
+        put(m + "/byuser")
+    finally:
+        os.seteuid(0)
+    same((os.stat(lab.upper + "/byuser").st_uid, os.stat(m + "/byuser").st_uid), (7, 200007))
+    os.seteuid(999)
+    try:
+        fails(errno.EOVERFLOW, put, m + "/nobody")
+    finally:
+        os.seteuid(0)
+    out = subprocess.run(["getfacl", "-n", m + "/acl"], capture_output=True).stdout
+    assert b"user:200007:rw" in out, out
+    os.chmod(m + "/acl", 0o660)
+    out = subprocess.run(["getfacl", "-n", lab.upper + "/acl"], capture_output=True).stdout
+    assert b"user:7:rw" in out, out
+
+
+@case
+def squashed_owners(lab):
+    put(lab.lower(1) + "/f")
+    os.chown(lab.lower(1) + "/f", 33, 33)
+    m = lab.mount("squash_to_root")
+    same((os.stat(m + "/f").st_uid, os.stat(m + "/f").st_gid), (0, 0))
+    os.chown(m + "/f", 7, 7)
+    same(os.stat(m + "/f").st_uid, 0)
+    m = lab.again("squash_to_uid=5,squash_to_gid=6")
+    same((os.stat(m + "/f").st_uid, os.stat(m + "/f").st_gid), (5, 6))
+
+
+@case
+def overridden_stat(lab):
+    put(lab.lower(1) + "/f", "f", 0o640)
+    os.chown(lab.lower(1) + "/f", 33, 34)
+    extra = "xattr_permissions=2"
+    m = lab.mount(extra)
+    os.chmod(m + "/f", 0o600)
+    info = os.stat(m + "/f")
+    same((info.st_uid, info.st_gid, oct(info.st_mode & 0o7777)), (33, 34, "0o600"))
+    same(os.getxattr(lab.upper + "/f", "user.containers.override_stat"), b"33:34:0600:file")
+    same(os.stat(lab.upper + "/f").st_uid, 0)
+    os.chown(m + "/f", 5, 6)
+    os.chmod(m + "/f", 0o4711)
+    os.mkdir(m + "/d", 0o700)
+    os.chown(m + "/d", 8, 9)
+    fails(errno.EPERM, os.setxattr, m + "/f", "user.containers.override_stat", b"0:0:0777:file")
+    same(os.listxattr(m + "/f"), [])
+    m = lab.again(extra)
+    info, d = os.stat(m + "/f"), os.stat(m + "/d")
+    same((info.st_uid, info.st_gid, oct(info.st_mode & 0o7777)), (5, 6, "0o4711"))
+    same((d.st_uid, d.st_gid, oct(d.st_mode & 0o7777)), (8, 9, "0o700"))
+
+
+@case
+def overridden_lower_of_other_programs(lab):
+    top = lab.lower(1)
+    os.setxattr(top, "user.containers.override_stat", b"0:0:0755:dir")
+    put(top + "/f", "f")
+    os.setxattr(top + "/f", "user.containers.override_stat", b"7:8:0640:file")
+    put(top + "/null")
+    os.setxattr(top + "/null", "user.containers.override_stat", b"0:0:0666:char-1-3")
+    put(lab.lower(2) + "/plain", "p")
+    os.setxattr(lab.lower(2) + "/plain", "user.containers.override_stat", b"7:8:0640:file")
+    m = lab.mount()
+    info = os.stat(m + "/f")
+    same((info.st_uid, info.st_gid, oct(info.st_mode & 0o7777)), (7, 8, "0o640"))
+    null = os.stat(m + "/null")
+    same((stat.S_ISCHR(null.st_mode), null.st_rdev), (True, os.makedev(1, 3)))
+    same(os.stat(m + "/plain").st_uid, 0)
+
+
+@case
+def attributes_are_escaped_and_hidden(lab):
+    put(lab.lower(1) + "/d/f", "f")
+    m = lab.mount()
+    for name in ("trusted.overlay.opaque", "user.overlay.redirect", "user.plain"):
+        os.setxattr(m + "/d", name, b"y")
+    same(sorted(os.listxattr(m + "/d")), ["trusted.overlay.opaque", "user.overlay.redirect", "user.plain"])
+    fails(errno.EPERM, os.setxattr, m + "/d", "user.fuseoverlayfs.opaque", b"y")
+    fails(errno.ENODATA, os.getxattr, m + "/d", "user.fuseoverlayfs.opaque")
+    m = lab.again()
+    same(os.listdir(m + "/d"), ["f"])
+    same(os.getxattr(m + "/d", "trusted.overlay.opaque"), b"y")
+    lab.unmount()
+    same(os.listdir(lab.kernel() + "/d"), ["f"])
+
+
+@case
+def many_layers_and_few_descriptors(lab):
+    for number in range(1, 501):
+        put(lab.lower(number) + f"/d{number % 7}/f{number}", str(number))
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    m = lab.mount(preexec=limit)
+    same(len([f for _, _, fs in os.walk(m) for f in fs]), 500)
+    for number in (1, 250, 500):
+        same(get(m + f"/d{number % 7}/f{number}"), str(number))
+        put(m + f"/d{number % 7}/f{number}", "new")
+    lab.unmount()
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))
+    tree = lab.lower(501)
+    for number in range(400):
+        put(tree + f"/t/{number % 20}/{number}/f", str(number))
+    m = lab.mount(lowers=[tree], preexec=limit)
+    held = [open(m + f"/t/{n % 20}/{n}/f") for n in range(200)]
+    same([f.read() for f in held], [str(n) for n in range(200)])
+    same(len([f for _, _, fs in os.walk(m + "/t") for f in fs]), 400)
+    for f in held:
+        f.close()
+
+
+@case
+def plain_switches(lab):
+    put(lab.lower(1) + "/d/e/f", "f")
+    put(lab.lower(2) + "/d/e/g", "g")
+    m = lab.mount("static_nlink,volatile")
+    same(os.stat(m).st_nlink, 1)
+    fd = os.open(m + "/d/e/f", os.O_RDWR)
+    os.fsync(fd)
+    os.close(fd)
+    m = lab.again("noxattrs=1")
+    fails(errno.ENOTSUP, os.setxattr, m + "/d/e/f", "user.x", b"y")
+    m = lab.again("timeout=0")
+    same((sorted(os.listdir(m + "/d/e")), get(m + "/d/e/f")), (["f", "g"], "f"))
+    put(lab.lower(1) + "/d/e/h") if False else None
+
+
+@case
+def inode_flags(lab):
+    put(lab.lower(1) + "/f", "f")
+    m = lab.mount()
+    subprocess.run(["chattr", "+i", m + "/f"], check=True)
+    fails(errno.EPERM, put, m + "/f", "x")
+    subprocess.run(["chattr", "-i", m + "/f"], check=True)
+    put(m + "/f", "x")
+
+
+@case
+def files_without_a_name(lab):
+    lab.lower(1)
+    m = lab.mount()
+    fd = os.open(m, os.O_TMPFILE | os.O_RDWR, 0o600)
+    os.write(fd, b"text")
+    call(libc.linkat, -100, b"/proc/self/fd/%d" % fd, -100, (m + "/named").encode(), 0x400)
+    os.close(fd)
+    same(get(m + "/named"), "text")
+    same(get(lab.again() + "/named"), "text")
+
+
+# Ends
+
+
+@case
+def killed_and_mounted_again(lab):
+    put(lab.lower(1) + "/f", "f")
+    m = lab.mount()
+    put(m + "/new", "written")
+    os.unlink(m + "/f")
+    os.kill(lab.daemon(), signal.SIGKILL)
+    time.sleep(0.1)
+    lab.close_broken = libc.umount2(m.encode(), 2)
+    os.makedirs(lab.work + "/work/#left/over")
+    m = lab.mount()
+    same((os.listdir(m), get(m + "/new")), (["new"], "written"))
+    assert not os.path.exists(lab.work + "/work/#left")
+
+
+@case
+def lazily_unmounted_daemon_serves_on(lab):
+    put(lab.lower(1) + "/f", "f")
+    m = lab.mount()
+    fd = os.open(m + "/f", os.O_RDWR)
+    daemon = lab.daemon()
+    call(libc.umount2, m.encode(), 2)
+    os.write(fd, b"g")
+    m = lab.mount()
+    same(get(m + "/f"), "g")
+    os.close(fd)
+    for _ in range(100):
+        if not os.path.exists(f"/proc/{daemon}"):
+            break
+        time.sleep(0.02)
+    assert not os.path.exists(f"/proc/{daemon}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("pattern", nargs="?", default=".")
+    parser.add_argument("--dir", default="/var/tmp")
+    arguments = parser.parse_args()
+    os.umask(0)
+    good = bad = 0
+    for function in CASES:
+        name = function.__name__.replace("_", " ")
+        if not re.search(arguments.pattern, name):
+            continue
+        lab = Lab(os.path.abspath(arguments.program), os.path.join(arguments.dir, f"forms-{os.getpid()}"))
+        try:
+            function(lab)
+            good += 1
+            print("ok", name, flush=True)
+        except Exception as error:
+            bad += 1
+            lines = traceback.extract_tb(error.__traceback__)
+            where = [l for l in lines if l.name == function.__name__]
+            print(f"FAILED {name}: {error!r} at line {where[-1].lineno if where else '?'}", flush=True)
+        finally:
+            lab.close()
+    print(f"{good} passed, {bad} failed")
+    sys.exit(1 if bad else 0)
+
+
+main()
