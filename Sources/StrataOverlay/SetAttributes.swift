@@ -13,6 +13,7 @@ extension MergedTree {
     _ = try requireUpper()
     var owner: FileSystemIdentity?
     if changes.uid != nil || changes.gid != nil { owner = try newOwner(slot, changes) }
+    if let gone = changedRemains(slot, changes, owner) { return shown(gone, of: slot) }
     if let size = changes.size {
       if size < 0 { throw .invalidArgument }
       try copyUp(slot, CopyChanges(size: size))
@@ -25,6 +26,27 @@ extension MergedTree {
     if let mode = changes.mode { try setMode(slot, mode & 0o7777) }
     try setTimes(slot, changes)
     return shown(try status(of: slot), of: slot)
+  }
+
+  /// Changes what is remembered of an object that has no name and no descriptor: an open fifo or
+  /// device, which the kernel opens without asking. Nothing else can see it any more.
+  private func changedRemains(
+    _ slot: Slot, _ changes: AttributeChanges, _ owner: FileSystemIdentity?
+  ) -> FileStatus? {
+    guard table[slot].flags.contains(.orphan), let side = existingFileSide(slot),
+      side.reader == nil, side.writer == nil, var last = side.lastStatus, changes.size == nil
+    else { return nil }
+    if changes.dropPrivileges { last.mode = withoutPrivileges(last.mode) }
+    if let owner {
+      if owner.uid != UInt32.max { last.uid = owner.uid }
+      if owner.gid != UInt32.max { last.gid = owner.gid }
+      last.mode = withoutPrivileges(last.mode)
+    }
+    if let mode = changes.mode { last.mode = last.mode & 0o170000 | mode & 0o7777 }
+    last.accessTime = changes.accessTime.applied(to: last.accessTime)
+    last.modificationTime = changes.modificationTime.applied(to: last.modificationTime)
+    side.lastStatus = last
+    return last
   }
 
   /// The ids to store; those not mentioned stay.
@@ -149,5 +171,15 @@ extension MergedTree {
     if mode != status.permissions { try setMode(slot, mode) }
     if table[slot].type != .regular || table[slot].flags.contains(.withoutXattrs) { return }
     try? xattrPlace(slot).remove("security.capability")
+  }
+}
+
+extension TimeChange {
+  fileprivate func applied(to time: FileTime) -> FileTime {
+    switch self {
+    case .keep: time
+    case .now: .now
+    case .to(let new): new
+    }
   }
 }
