@@ -33,20 +33,29 @@ extension MergedTree {
   private func changedRemains(
     _ slot: Slot, _ changes: AttributeChanges, _ owner: FileSystemIdentity?
   ) -> FileStatus? {
-    guard table[slot].flags.contains(.orphan), let side = existingFileSide(slot),
-      side.reader == nil, side.writer == nil, var last = side.lastStatus, changes.size == nil
+    guard table[slot].flags.contains(.orphan), changes.size == nil, var last = remains(of: slot)
     else { return nil }
-    if changes.dropPrivileges { last.mode = withoutPrivileges(last.mode) }
+    if changes.dropPrivileges, !isDirectory(slot) { last.mode = withoutPrivileges(last.mode) }
     if let owner {
       if owner.uid != UInt32.max { last.uid = owner.uid }
       if owner.gid != UInt32.max { last.gid = owner.gid }
-      last.mode = withoutPrivileges(last.mode)
+      if !isDirectory(slot) { last.mode = withoutPrivileges(last.mode) }
     }
     if let mode = changes.mode { last.mode = last.mode & 0o170000 | mode & 0o7777 }
     last.accessTime = changes.accessTime.applied(to: last.accessTime)
     last.modificationTime = changes.modificationTime.applied(to: last.modificationTime)
-    side.lastStatus = last
+    sides.directory(table[slot].side)?.lastStatus = last
+    existingFileSide(slot)?.lastStatus = last
     return last
+  }
+
+  /// The attributes of an object of which nothing else is left.
+  private func remains(of slot: Slot) -> FileStatus? {
+    if let side = sides.directory(table[slot].side) { return side.lastStatus }
+    guard let side = existingFileSide(slot), side.reader == nil, side.writer == nil else {
+      return nil
+    }
+    return side.lastStatus
   }
 
   /// The ids to store; those not mentioned stay.

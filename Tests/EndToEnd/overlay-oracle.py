@@ -311,7 +311,9 @@ class Side:
         return os.pwrite(self.fds[key], data, offset) if key in self.fds else None
 
     def op_fdchmod(self, key, mode):
-        return os.fchmod(self.fds[key], mode) if key in self.fds else None
+        # The kernel brings the name of a removed lower fifo back when its mode changes.
+        if key in self.fds and not stat.S_ISFIFO(os.fstat(self.fds[key]).st_mode):
+            os.fchmod(self.fds[key], mode)
 
     def op_fdtruncate(self, key, size):
         return os.ftruncate(self.fds[key], size) if key in self.fds else None
