@@ -10,30 +10,30 @@ extension Session {
   ///
   /// The peer's verbs hand the word over as it is. `strata` also knows images by the short names
   /// that people say: `two` for `localhost/two:latest`.
-  func key(_ word: String) throws -> String {
+  func key(_ word: String, in store: Store) throws(StoreError) -> String {
     guard persona == .strata else { return word }
-    let store = try store()
     do throws(StoreError) {
       return try store.identify(word).id
     } catch {
-      guard isUnknown(error), let image = try imageByShortName(word) else { throw error }
-      return image.id
+      guard isUnknown(error) else { throw error }
+      if let image = try imageByShortName(word, in: store) { return image.id }
+      throw StoreError(
+        .notAnID,
+        "no layer, image or container is called \(word): `strata images`, `strata containers` and "
+          + "`strata layers` list what there is")
     }
   }
 
   /// As `key` for verbs that take images alone.
-  func imageKey(_ word: String) throws -> String {
+  func imageKey(_ word: String, in store: Store) throws(StoreError) -> String {
     guard persona == .strata else { return word }
-    let store = try store()
     do throws(StoreError) {
       return try store.image(word).id
     } catch {
       guard isUnknown(error) else { throw error }
-      guard let image = try imageByShortName(word) else {
-        throw StoreError(
-          .imageUnknown, "no image is called \(word): see `strata images` for what there is")
-      }
-      return image.id
+      if let image = try imageByShortName(word, in: store) { return image.id }
+      throw StoreError(
+        .imageUnknown, "no image is called \(word): `strata images` lists what there is")
     }
   }
 
@@ -47,9 +47,11 @@ extension Session {
   }
 
   /// The image whose name is the word in normal form, else the only one whose name ends with it.
-  private func imageByShortName(_ word: String) throws -> ImageRecord? {
+  private func imageByShortName(
+    _ word: String, in store: Store
+  ) throws(StoreError) -> ImageRecord? {
     guard let reference = try? Reference(normalizing: word) else { return nil }
-    let images = try store().images()
+    let images = try store.images()
     if let exact = images.first(where: { $0.names.contains(reference.description) }) {
       return exact
     }

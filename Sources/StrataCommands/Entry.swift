@@ -1,5 +1,5 @@
 import ArgumentParser
-import StrataConfig
+package import StrataConfig
 import StrataSystem
 
 /// The whole program.
@@ -15,23 +15,32 @@ package func runStrata(_ arguments: [String]) -> Int32 {
   setFileCreationMask(0o022)
   let output = Output()
   let status = Entry(
-    persona: Persona(calledAs: arguments.first ?? "strata"), output: output,
-    surroundings: .ofProcess()
+    persona: Persona(calledAs: arguments.first ?? "strata"), program: arguments.first ?? "strata",
+    output: output, surroundings: .ofProcess()
   ).run(Array(arguments.dropFirst()))
   output.flush()
   return status
 }
 
 /// From words to a verb that runs.
-struct Entry {
+package struct Entry {
   var persona: Persona
+  /// As the program was called, which the peer puts into its hints.
+  var program: String
   var output: Output
   var surroundings: Surroundings
+
+  package init(persona: Persona, program: String, output: Output, surroundings: Surroundings) {
+    self.persona = persona
+    self.program = program
+    self.output = output
+    self.surroundings = surroundings
+  }
 
   private static let lists: Set<String> = ["storage-opt"]
 
   /// The options before the verb, the verb, and its own words.
-  func run(_ words: [String]) -> Int32 {
+  package func run(_ words: [String]) -> Int32 {
     let global: PeerArguments
     do throws(PeerArguments.Failure) {
       global = try PeerArguments(words, flags: PeerFlag.global, rule: .firstPositional)
@@ -112,8 +121,10 @@ struct Entry {
       output.line(type.fullMessage(for: error))
       return ExitStatus.success
     }
+    let message = type.message(for: error)
     output.error(
-      "strata: \(verb.name): \(type.message(for: error)): see `strata \(verb.name) --help`")
+      "strata: \(verb.name): \(message.prefix(1).lowercased() + message.dropFirst()): see `strata \(verb.name) --help`"
+    )
     return ExitStatus.usage
   }
 
@@ -149,22 +160,22 @@ struct Entry {
 
   private func badGlobalOption(_ error: PeerArguments.Failure) -> Int32 {
     guard persona == .peer else {
-      output.error("strata: \(error): see `strata --help`")
+      output.error("strata: \(error.plain): see `strata --help`")
       return ExitStatus.usage
     }
     output.line("\(error) while parsing arguments (1)")
     output.write(Usage.peerOverview)
-    output.error("\(error)\nSee 'containers-storage --help'.")
+    output.error("\(error)\nSee '\(program) --help'.")
     output.error(String(Usage.options(PeerFlag.global).dropLast()))
     return ExitStatus.failure
   }
 
   private func badOption(_ error: PeerArguments.Failure, of verb: Verb) -> Int32 {
     guard persona == .peer else {
-      output.error("strata: \(verb.name): \(error): see `strata \(verb.name) --help`")
+      output.error("strata: \(verb.name): \(error.plain): see `strata \(verb.name) --help`")
       return ExitStatus.usage
     }
-    output.error("\(error)\nSee 'containers-storage \(verb.name) --help'.")
+    output.error("\(error)\nSee '\(program) \(verb.name) --help'.")
     return ExitStatus.badFlag
   }
 

@@ -1,16 +1,16 @@
-import StrataSystem
+package import StrataSystem
 
 /// Standard output and standard error of the process.
 ///
 /// Output is collected and written in large pieces; whoever writes to a descriptor directly flushes
 /// first. Used by the main thread alone.
-final class Output {
+package final class Output {
   private let target: FileDescriptor
   private let errorTarget: FileDescriptor
   private var pending: [UInt8] = []
 
   /// Writes to these descriptors.
-  init(
+  package init(
     _ target: FileDescriptor = .standardOutput, errors: FileDescriptor = .standardError
   ) {
     self.target = target
@@ -50,7 +50,7 @@ final class Output {
   /// Hands everything over.
   ///
   /// A reader that went away is no error of ours.
-  func flush() {
+  package func flush() {
     if !pending.isEmpty { try? target.writeAll(pending) }
     pending = []
   }

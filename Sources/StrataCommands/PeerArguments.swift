@@ -10,9 +10,31 @@ package struct PeerArguments: Sendable, Equatable {
     case intermixed
   }
 
-  /// Why the words are no command line; `description` is the peer's first line.
-  package struct Failure: Error, Equatable, CustomStringConvertible {
-    package var description: String
+  /// Why the words are no command line.
+  package enum Failure: Error, Equatable, CustomStringConvertible {
+    case unknown(String)
+    case missingValue(String)
+    case noBoolean(String, value: String)
+
+    /// The peer's first line.
+    package var description: String {
+      switch self {
+      case .unknown(let name): "flag provided but not defined: \(name)"
+      case .missingValue(let name): "flag needs an argument: \(name)"
+      case .noBoolean(let name, let value):
+        "invalid boolean value \"\(value)\" for  \(name): strconv.ParseBool: "
+          + "parsing \"\(value)\": invalid syntax"
+      }
+    }
+
+    /// The line of `strata`.
+    package var plain: String {
+      switch self {
+      case .unknown(let name): "there is no option \(name)"
+      case .missingValue(let name): "\(name) needs a value"
+      case .noBoolean(let name, let value): "\(name) is true or false, not \(value)"
+      }
+    }
   }
 
   /// What each option was given, by its key, in order; a switch has `true` or `false`.
@@ -53,13 +75,13 @@ package struct PeerArguments: Sendable, Equatable {
     // A bundle of single letters: the value, if any, belongs to the last one.
     let letters = name.dropFirst().map { "-\($0)" }
     guard !name.hasPrefix("--"), letters.count > 1 else {
-      throw Failure(description: "flag provided but not defined: \(name)")
+      throw Failure.unknown(name)
     }
     for (index, letter) in letters.enumerated() {
       let isLast = index == letters.count - 1
       guard let flag = flags.first(where: { $0.names.contains(letter) }),
         isLast || flag.kind == .switched
-      else { throw Failure(description: "flag provided but not defined: \(name)") }
+      else { throw Failure.unknown(name) }
       try take(flag, spelled: letter, isLast ? value : nil, from: &rest)
     }
   }
@@ -70,14 +92,12 @@ package struct PeerArguments: Sendable, Equatable {
     switch flag.kind {
     case .switched:
       guard let truth = Self.truth(value ?? "true") else {
-        throw Failure(
-          description: "invalid boolean value \"\(value ?? "")\" for  \(name): "
-            + "strconv.ParseBool: parsing \"\(value ?? "")\": invalid syntax")
+        throw Failure.noBoolean(name, value: value ?? "")
       }
       values[flag.key] = [truth ? "true" : "false"]
     case .text, .list:
       guard let text = value ?? rest.popFirst() else {
-        throw Failure(description: "flag needs an argument: \(name)")
+        throw Failure.missingValue(name)
       }
       if flag.kind == .text {
         values[flag.key] = [text]

@@ -33,7 +33,11 @@ final class ProgressReport: TransferProgress {
   func report(_ event: TransferEvent) {
     switch event {
     case .planned(let all):
-      layers = all.map { Layer(label: String($0.digest.hex.prefix(12)), size: $0.size) }
+      // The digest of a layer that is being made is known at its end only.
+      layers = all.map { layer in
+        let label = layer.digest == .ofNothing ? "new layer" : String(layer.digest.hex.prefix(12))
+        return Layer(label: label, size: layer.size)
+      }
       draw(force: true)
     case .skipped(let index): change(index, to: .present)
     case .started(let index): change(index, to: .running)
@@ -58,9 +62,10 @@ final class ProgressReport: TransferProgress {
     layers[index].state = state
     if isTerminal { return draw(force: true) }
     let layer = layers[index]
+    let label = layer.label == "new layer" ? layer.label : "layer \(layer.label)"
     switch state {
-    case .present: output.error("layer \(layer.label): already there")
-    case .done: output.error("layer \(layer.label): \(humanSize(layer.size ?? layer.bytes))")
+    case .present: output.error("\(label): already there")
+    case .done: output.error("\(label): \(humanSize(layer.size ?? layer.bytes))")
     case .waiting, .running: break
     }
   }

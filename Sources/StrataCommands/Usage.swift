@@ -6,7 +6,7 @@ enum Usage {
     let width = verbs.map(\.name.count).max() ?? 0
     var text = "Usage: containers-storage command [options [...]]\n\nCommands:\n\n"
     for verb in verbs {
-      text += "  \(verb.name.padded(to: width + 6))\(verb.summary)\n"
+      text += "  \(verb.name.padded(to: width + 5))\(verb.summary)\n"
     }
     return text + "\nOptions:\n"
   }()

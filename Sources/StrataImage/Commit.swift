@@ -82,6 +82,7 @@ private struct Committer {
   ) {
     let parent = base?.layers.last?.id
     let id = layerID(parent: parent, diffID: diffID)
+    options.progress?.report(.planned([TransferLayer(digest: diffID, size: size)]))
     if let found = try? store.layer(id), found.id == id {
       options.progress?.report(.skipped(0))
       return (id, false)

@@ -37,7 +37,7 @@ extension Call {
   func layerKey(_ word: String) throws -> String {
     guard !isPeer else { return word }
     let store = try session.store()
-    let (kind, id) = try store.identify(try session.key(word))
+    let (kind, id) = try store.identify(try session.key(word, in: store))
     switch kind {
     case .layer: return id
     case .container: return try store.container(id).layer

@@ -37,7 +37,8 @@ struct CreateCommand: StrataCommand {
     let store = try session.store()
     let container = try store.createContainer(
       ContainerCreation(
-        names: name.map { [$0] } ?? [], image: try session.imageKey(image), volatile: volatile))
+        names: name.map { [$0] } ?? [], image: try session.imageKey(image, in: store),
+        volatile: volatile))
     if json {
       session.output.line(bytes: container.encoded())
     } else {

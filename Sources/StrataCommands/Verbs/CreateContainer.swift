@@ -12,10 +12,12 @@ extension Verb {
       .switched("--volatile", help: "Mark as volatile"), .json,
     ] + IDMapFlags.all, minimum: 1, maximum: 1,
     body: .peer { call in
-      let container = try call.session.store().createContainer(
+      let store = try call.session.store()
+      let container = try store.createContainer(
         ContainerCreation(
           id: call.arguments.text("id").flatMap { $0.isEmpty ? nil : $0 },
-          names: call.arguments.list("name"), image: try call.session.imageKey(call.words[0]),
+          names: call.arguments.list("name"),
+          image: try call.session.imageKey(call.words[0], in: store),
           metadata: try call.metadataText() ?? "", volatile: call.arguments.isOn("volatile"),
           mappings: try IDMapFlags.mappings(call.arguments) ?? .init()))
       // The peer ends no line after names here (measured with 1.43): scripts cut at the tab.

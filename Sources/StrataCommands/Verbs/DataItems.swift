@@ -125,6 +125,6 @@ enum DataVerbs {
 extension Call {
   /// The key of the first word for a verb about one kind of record.
   fileprivate func key(_ kind: RecordKind) throws -> String {
-    kind == .image ? try session.imageKey(words[0]) : words[0]
+    kind == .image ? try session.imageKey(words[0], in: try session.store()) : words[0]
   }
 }

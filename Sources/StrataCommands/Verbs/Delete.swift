@@ -60,7 +60,7 @@ extension Verb {
       for word in call.words {
         var members: [(String, JSONValue)] = []
         do throws(StoreError) {
-          let key = (try? call.session.imageKey(word)) ?? word
+          let key = try call.session.imageKey(word, in: store)
           let layers = try store.deleteImage(key, commit: !call.arguments.isOn("test"))
           if !layers.isEmpty { members.append(("deleted-layers", .strings(layers))) }
           // The peer names them on standard error.
@@ -103,7 +103,7 @@ extension Call {
   /// go on naming it.
   fileprivate func checkedKey(_ word: String, in store: Store) throws(StoreError) -> String {
     guard !isPeer else { return word }
-    let key = (try? session.key(word)) ?? word
+    let key = try session.key(word, in: store)
     guard !arguments.isOn("force"), let container = try? store.container(key),
       let owner = try? session.owner(of: container)
     else { return key }

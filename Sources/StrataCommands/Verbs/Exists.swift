@@ -18,7 +18,7 @@ extension Verb {
       var answers: [(String, JSONValue)] = []
       var failed = false
       for word in call.words {
-        let key = (try? call.session.key(word)) ?? word
+        let key = (try? call.session.key(word, in: store)) ?? word
         let kinds = RecordKind.allCases.filter { isThere(key, $0, in: store) }
         answers.append((word, .bool(!kinds.isEmpty)))
         // What is printed is about any kind; the status alone tells of the kind asked for.

@@ -11,7 +11,7 @@ extension Verb {
       let readOnly = try store.readOnlyIDs()
       try call.examine(
         find: { word throws(StoreError) in
-          try store.image((try? session.imageKey(word)) ?? word)
+          try store.image(try session.imageKey(word, in: store))
         }
       ) { image in
         var lines = ["ID: \(image.id)"]

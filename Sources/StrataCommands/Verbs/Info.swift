@@ -45,7 +45,11 @@ struct InfoCommand: StrataCommand {
     rows.append(("layers", String(try store.layers().count), ""))
     rows.append(("images", String(try store.images().count), ""))
     rows.append(("containers", String(try store.containers().count), ""))
-    for (name, value) in try store.status() { rows.append((name, value, "")) }
+    // What stands above already is left out.
+    let known = ["Root", "Run Root", "Driver Name", "Driver Options"]
+    for (name, value) in try store.status() where !known.contains(name) {
+      rows.append((name, value, ""))
+    }
     rows.append(("user", session.surroundings.isRootless ? "rootless" : "root", ""))
     rows.append(("version", strataVersion, ""))
     if json {

@@ -37,7 +37,7 @@ struct InspectCommand: StrataCommand {
     var failed = false
     for word in words {
       do {
-        let (kind, id) = try store.identify(try session.key(word))
+        let (kind, id) = try store.identify(try session.key(word, in: store))
         found.append(try describe(kind, id, in: store, session))
       } catch {
         failed = true

@@ -12,7 +12,8 @@ extension Verb {
       let store = try call.session.store()
       var answers: [(word: String, text: String?)] = []
       for word in call.words {
-        answers.append((word, metadataText(of: (try? call.session.key(word)) ?? word, in: store)))
+        answers.append(
+          (word, metadataText(of: (try? call.session.key(word, in: store)) ?? word, in: store)))
       }
       if call.json {
         call.line(
@@ -37,7 +38,8 @@ extension Verb {
       guard let text = try call.metadataText() else {
         throw StoreError(.usage, "no new metadata provided")
       }
-      try call.session.store().setMetadata(try call.session.key(call.words[0]), text)
+      let store = try call.session.store()
+      try store.setMetadata(try call.session.key(call.words[0], in: store), text)
     })
 }
 

@@ -56,7 +56,7 @@ extension Call {
         ? try store.mountImage(word, options: options, label: label)
         : try store.mount(word, options: options, label: label)
     }
-    let key = try session.key(word)
+    let key = try session.key(word, in: store)
     if try store.identify(key).kind == .image {
       return try store.mountImage(key, options: options, label: label)
     }

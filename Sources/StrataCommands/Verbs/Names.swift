@@ -10,7 +10,8 @@ extension Verb {
     summary: "Get layer, image, or container name or names", flags: [.json], minimum: 1,
     maximum: 1,
     body: .peer { call in
-      let names = try call.session.store().names(try call.session.key(call.words[0]))
+      let store = try call.session.store()
+      let names = try store.names(try call.session.key(call.words[0], in: store))
       if call.json { return call.line(.strings(names)) }
       names.forEach { call.output.line($0) }
     })
@@ -50,7 +51,7 @@ extension Call {
     _ body: (Store, String, [String]) throws(StoreError) -> [String]
   ) throws {
     let store = try session.store()
-    let key = try session.key(words[0])
+    let key = try session.key(words[0], in: store)
     let result = try body(store, key, try namesFor(key, in: store))
     if json { line(.strings(result)) }
   }

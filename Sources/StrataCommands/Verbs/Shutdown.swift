@@ -12,9 +12,12 @@ extension Verb {
         try call.opened().shutdown(force: call.arguments.isOn("force"))
         if call.json { call.line(.string("")) }
       } catch {
-        if call.json { call.line(.members([])) }
-        call.say(
-          call.isPeer ? "shutdown: \(error)" : "shutdown: \(error): unmount first, or --force")
+        if call.json {
+          call.line(.members([]))
+        } else {
+          call.say(
+            call.isPeer ? "shutdown: \(error)" : "shutdown: \(error): unmount first, or --force")
+        }
         throw Exit(status: ExitStatus.failure)
       }
     })

@@ -34,7 +34,7 @@ struct TreeCommand: StrataCommand {
       let chains = LayerChains(layers)
       var wanted: Set<String> = []
       for word in images {
-        let image = try store.image(try session.imageKey(word))
+        let image = try store.image(try session.imageKey(word, in: store))
         wanted.formUnion(chains.chain(of: image.layer).map(\.id))
       }
       layers = layers.filter { wanted.contains($0.id) }

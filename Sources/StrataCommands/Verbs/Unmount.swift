@@ -13,7 +13,7 @@ extension Verb {
       let store = try call.session.store()
       let force = call.arguments.isOn("force")
       try call.perWord(say: { "\($0) while unmounting \($1)" }) { word throws(StoreError) in
-        let key = (try? call.session.key(word)) ?? word
+        let key = try call.session.key(word, in: store)
         do throws(StoreError) {
           return try store.unmount(key, force: force) ? "\(word) mountpoint unmounted" : nil
         } catch {
@@ -32,7 +32,7 @@ extension Verb {
       let store = try call.session.store()
       try call.perWord(say: { "\($0) checking if \($1) is mounted" }) {
         word throws(StoreError) in
-        var key = (try? call.session.key(word)) ?? word
+        var key = try call.session.key(word, in: store)
         if !call.isPeer, let layer = try? store.image(key).layer { key = layer }
         return try store.mountCount(key) > 0 ? "\(word) mounted" : nil
       }
