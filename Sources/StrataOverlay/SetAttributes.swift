@@ -28,8 +28,10 @@ extension MergedTree {
     return shown(try status(of: slot), of: slot)
   }
 
-  /// Changes what is remembered of an object that has no name and no descriptor: an open fifo or
-  /// device, which the kernel opens without asking. Nothing else can see it any more.
+  /// Changes what is remembered of an object without a name or descriptor.
+  ///
+  /// Such is an open fifo or device that was removed: the kernel opens it without asking, and nothing
+  /// else can see it any more.
   private func changedRemains(
     _ slot: Slot, _ changes: AttributeChanges, _ owner: FileSystemIdentity?
   ) -> FileStatus? {

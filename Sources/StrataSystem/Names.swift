@@ -12,7 +12,9 @@ public struct RawPath: Hashable, Sendable, Comparable, ExpressibleByStringLitera
   /// They end at the first NUL, as they would for the kernel.
   public init<Bytes: Collection<UInt8>>(_ bytes: Bytes) {
     // Names are made with every request: bytes that lie together are copied at once.
-    let copy = bytes.withContiguousStorageIfAvailable { unsafe Self.terminated(UnsafeRawBufferPointer($0)) }
+    let copy = bytes.withContiguousStorageIfAvailable {
+      unsafe Self.terminated(UnsafeRawBufferPointer($0))
+    }
     if let copy {
       storage = copy
       return
