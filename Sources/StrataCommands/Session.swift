@@ -91,6 +91,13 @@ final class Session {
       driverOptions: settings.driverOptions)
     configuration.transient = settings.isTransient
     configuration.imageStore = settings.imageStore
+    configuration.disablesVolatile = settings.disablesVolatile
+    if persona == .strata {
+      configuration.onWait = { lock in
+        let line = "strata: waiting for another program that holds \(lock)\n"
+        try? FileDescriptor.standardError.writeAll(Array(line.utf8))
+      }
+    }
     do throws(StoreError) {
       let store = try Store(configuration)
       openStore = store
