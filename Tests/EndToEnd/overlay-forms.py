@@ -4,7 +4,7 @@
 Usage: overlay-forms.py PROGRAM [--dir DIR] [PATTERN]
 Prints one line a case and ends with `N passed, N failed`.
 """
-import argparse, ctypes, errno, os, re, resource, shutil, signal, stat, subprocess, sys, time, traceback
+import argparse, ctypes, errno, mmap, os, random, re, resource, shutil, signal, stat, subprocess, sys, time, traceback
 
 libc = ctypes.CDLL(None, use_errno=True)
 CASES = []
@@ -293,7 +293,6 @@ def data_only_layers(lab):
 @case
 def hostile_links_lead_nowhere(lab):
     put(lab.lower(1) + "/d/a")
-    os.makedirs(lab.lower(2))if not os.path.isdir(lab.lower(2)) else None
     os.symlink("/etc", lab.lower(2) + "/d")
     put(lab.lower(3) + "/d/never")
     os.makedirs(lab.lower(1) + "/r")
@@ -383,7 +382,6 @@ def names_like_markers_are_ordinary(lab):
     put(m + "/plain")
     os.rename(m + "/plain", m + "/.wh.y")
     put(m + "/y", "y")
-    put(m + "/d/.wh..wh..opq", "o") if False else None
     for _ in range(2):
         same(sorted(os.listdir(m)), [".wh.d", ".wh.x", ".wh.y", "d", "x", "y"])
         same((get(m + "/.wh.x"), get(m + "/x"), get(m + "/y")), ("text", "x", "y"))
@@ -847,7 +845,6 @@ def plain_switches(lab):
     fails(errno.ENOTSUP, os.setxattr, m + "/d/e/f", "user.x", b"y")
     m = lab.again("timeout=0")
     same((sorted(os.listdir(m + "/d/e")), get(m + "/d/e/f")), (["f", "g"], "f"))
-    put(lab.lower(1) + "/d/e/h") if False else None
 
 
 @case
@@ -870,6 +867,104 @@ def files_without_a_name(lab):
     os.close(fd)
     same(get(m + "/named"), "text")
     same(get(lab.again() + "/named"), "text")
+
+
+# Load
+
+
+@case
+def random_data_against_a_model(lab):
+    rng = random.Random(7)
+    start = bytes(rng.randrange(256) for _ in range(300000))
+    with open(lab.lower(1) + "/f", "wb") as f:
+        f.write(start)
+    m = lab.mount()
+    model, limit = bytearray(start), 400000
+    fd = os.open(m + "/f", os.O_RDWR)
+
+    def grow(size):
+        model.extend(bytes(max(0, size - len(model))))
+
+    for step in range(4000):
+        offset, length = rng.randrange(limit), rng.randrange(1, 30000)
+        kind = rng.choice(["read", "read", "write", "write", "truncate", "map", "punch", "copy", "append", "reopen"])
+        if kind == "read":
+            same(os.pread(fd, length, offset), bytes(model[offset:offset + length]))
+        elif kind == "write":
+            data = os.urandom(length)
+            same(os.pwrite(fd, data, offset), length)
+            grow(offset)
+            model[offset:offset + length] = data
+        elif kind == "truncate":
+            os.ftruncate(fd, offset)
+            grow(offset)
+            del model[offset:]
+        elif kind == "map" and len(model) > 5000:
+            with mmap.mmap(fd, len(model)) as area:
+                at = rng.randrange(len(model) - 4000)
+                same(area[at:at + 4000], bytes(model[at:at + 4000]))
+                area[at:at + 100] = b"m" * 100
+                model[at:at + 100] = b"m" * 100
+        elif kind == "punch":
+            call(libc.fallocate64, fd, 3, ctypes.c_long(offset), ctypes.c_long(length))
+            end = min(len(model), offset + length)
+            if offset < end:
+                model[offset:end] = bytes(end - offset)
+        elif kind == "copy" and len(model) > 80000:
+            done = os.copy_file_range(fd, fd, 10000, 0, 60000)
+            model[60000:60000 + done] = model[0:done]
+        elif kind == "append":
+            other = os.open(m + "/f", os.O_WRONLY | os.O_APPEND)
+            os.write(other, b"tail")
+            os.close(other)
+            model += b"tail"
+        elif kind == "reopen":
+            os.close(fd)
+            fd = os.open(m + "/f", os.O_RDWR)
+        same(os.fstat(fd).st_size, len(model))
+    os.close(fd)
+    with open(lab.again() + "/f", "rb") as f:
+        same(f.read(), bytes(model))
+    with open(lab.lower(1) + "/f", "rb") as f:
+        same(f.read(), start)
+
+
+@case
+def many_processes_at_once(lab):
+    for number in range(200):
+        put(lab.lower(1 + number % 3) + f"/d{number % 8}/f{number % 25}", str(number))
+    m = lab.mount()
+    children = []
+    for seed in range(6):
+        child = os.fork()
+        if child == 0:
+            rng = random.Random(seed)
+            for step in range(2500):
+                a, b = (f"{m}/d{rng.randrange(8)}/f{rng.randrange(25)}" for _ in range(2))
+                try:
+                    rng.choice([
+                        lambda: put(a, "x" * rng.randrange(9000)), lambda: get(a), lambda: os.unlink(a),
+                        lambda: os.rename(a, b), lambda: os.link(a, b), lambda: os.mkdir(a),
+                        lambda: os.rmdir(a), lambda: os.listdir(os.path.dirname(a)),
+                        lambda: renameat2(a, b, 2), lambda: os.symlink("t", a), lambda: os.chmod(a, 0o640),
+                        lambda: os.truncate(a, rng.randrange(5000)), lambda: os.stat(a)])()
+                except OSError as error:
+                    if error.errno not in (2, 17, 18, 20, 21, 39, 22, 40, 1):
+                        os._exit(error.errno)
+            os._exit(0)
+        children.append(child)
+    same([os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children], [0] * 6)
+
+    def tree(root):
+        return {os.path.relpath(os.path.join(d, n), root): (
+            os.lstat(os.path.join(d, n)).st_mode,
+            get(os.path.join(d, n)) if stat.S_ISREG(os.lstat(os.path.join(d, n)).st_mode) else None)
+            for d, ds, fs in os.walk(root) for n in ds + fs}
+
+    live = tree(m)
+    same(tree(lab.again()), live)
+    lab.unmount()
+    same(tree(lab.kernel()), live)
 
 
 # Ends
