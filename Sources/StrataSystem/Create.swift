@@ -100,18 +100,22 @@ extension FileDescriptor {
 
   /// Makes a directory and those above it that are missing, as `mkdir -p`; one that exists is left
   /// as it is.
+  ///
+  /// The second try is the last: file systems such as `/proc` answer ENOENT below a directory that
+  /// is there.
   package func makeDirectories(_ path: RawPath, mode: UInt32) throws(Errno) {
     do throws(Errno) {
-      try makeDirectory(path, mode: mode)
-    } catch {
-      switch error {
-      case .fileExists:
-        guard try status(of: path, follow: true).type == .directory else { throw error }
-      case .noSuchFileOrDirectory where !path.parent.isEmpty && path.parent != path:
+      do throws(Errno) {
+        try makeDirectory(path, mode: mode)
+      } catch
+        where error == .noSuchFileOrDirectory && !path.parent.isEmpty
+        && path.parent != path
+      {
         try makeDirectories(path.parent, mode: mode)
-        try makeDirectories(path, mode: mode)
-      default: throw error
+        try makeDirectory(path, mode: mode)
       }
+    } catch  where error == .fileExists {
+      guard try status(of: path, follow: true).type == .directory else { throw error }
     }
   }
 }
