@@ -16,6 +16,10 @@ struct ImageConfig {
     self.bytes = bytes
     json = try parseJSON(bytes, what: what)
     guard case .object = json else { throw malformed("\(what) is no image config") }
+    if let member = json.memberOfWrongType(ConfigShape.image) {
+      throw malformed(
+        "\(what): the value of \(quoted(member)) is none that an image can have there")
+    }
     var diffIDs: [Digest] = []
     for entry in json["rootfs"]?["diff_ids"]?.array ?? [] {
       let text = entry.string ?? ""

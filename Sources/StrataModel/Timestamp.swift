@@ -25,7 +25,8 @@ public struct Timestamp: Hashable, Sendable, CustomStringConvertible {
       reader.skip("-"), let day = reader.number(2), reader.skip("T") || reader.skip("t"),
       let hour = reader.number(2), reader.skip(":"), let minute = reader.number(2),
       reader.skip(":"), let second = reader.number(2),
-      (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 60
+      (1...12).contains(month), (1...Self.days(in: month, of: year)).contains(day), hour < 24,
+      minute < 60, second < 60
     else { return nil }
     var fraction: UInt32 = 0
     if reader.skip(".") {
@@ -67,6 +68,14 @@ public struct Timestamp: Hashable, Sendable, CustomStringConvertible {
   public func hash(into hasher: inout Hasher) {
     hasher.combine(seconds)
     hasher.combine(nanoseconds)
+  }
+
+  private static func days(in month: Int, of year: Int) -> Int {
+    switch month {
+    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+    case 4, 6, 9, 11: 30
+    default: 31
+    }
   }
 
   /// Days since 1970-01-01 in the proleptic Gregorian calendar.

@@ -42,6 +42,12 @@ struct BadImageTests {
       $0.configSuffix = " "
     },
     Damage(name: "the config is no JSON", says: "is no JSON") { $0.config = Array("{".utf8) },
+    Damage(name: "podman could not read the config", says: "\"created\"") {
+      $0.config = Array(#"{"created":"2026-02-30T00:00:00Z","rootfs":{"diff_ids":[]}}"#.utf8)
+    },
+    Damage(name: "podman could not read the settings", says: "\"config.Env\"") {
+      $0.config = Array(#"{"config":{"Env":"A=b"},"rootfs":{"diff_ids":[]}}"#.utf8)
+    },
     Damage(name: "diff IDs and layers differ in number", says: "1 diff IDs for 2 layers") {
       $0.diffIDs.removeLast()
     },

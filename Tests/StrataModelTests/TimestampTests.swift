@@ -23,7 +23,9 @@ import Testing
     #expect(read == Timestamp("2026-11-24T04:19:02Z"))
   }
 
-  @Test(arguments: ["", "2026-11-24", "2026-13-01T00:00:00Z", "2026-11-24T04:19:02", "x"])
+  @Test(arguments: [
+    "", "2026-11-24", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-11-24T04:19:02", "x",
+  ])
   func refuses(_ text: String) {
     #expect(Timestamp(text) == nil)
   }
