@@ -68,20 +68,32 @@ private final class Importer {
 
   func run(names: [String]) throws(StoreError) -> ImageRecord {
     do throws(StoreError) {
-      let layers = try importLayers()
-      progress?.report(.finishing)
-      let manifest = try manifest(layers)
-      let content = ImageContent(
-        config: image.config, configDigest: image.configDigest, manifest: manifest.bytes,
-        manifestDigest: manifest.digest, index: image.index, layer: layers.last?.id)
-      return try store.write(content, names: names)
+      // A layer that was there goes if another import that had made it fails: then it is read here.
+      for _ in 0..<4 {
+        do throws(StoreError) { return try attempt(names) } catch {
+          guard error.code == .layerUnknown else { throw error }
+        }
+      }
+      return try attempt(names)
     } catch {
       // What another process has begun to use meanwhile refuses to be deleted, and stays.
       for id in made.reversed() {
-        do throws(StoreError) { try store.deleteLayer(id) } catch { break }
+        do throws(StoreError) { try store.deleteLayer(id) } catch {
+          if error.code != .layerUnknown { break }
+        }
       }
       throw error
     }
+  }
+
+  private func attempt(_ names: [String]) throws(StoreError) -> ImageRecord {
+    let layers = try importLayers()
+    progress?.report(.finishing)
+    let manifest = try manifest(layers)
+    let content = ImageContent(
+      config: image.config, configDigest: image.configDigest, manifest: manifest.bytes,
+      manifestDigest: manifest.digest, index: image.index, layer: layers.last?.id)
+    return try store.write(content, names: names)
   }
 
   private func importLayers() throws(StoreError) -> [LayerRecord] {
