@@ -38,6 +38,7 @@ public final class Store: Sendable {
     let name = try chooseDriver(configuration)
     let options = try OverlayOptions(configuration.driverOptions)
     (graphLock, isReadOnly) = try Self.openRoot(configuration)
+    try Self.makeRunRoot(run, forReading: isReadOnly)
     driver = try OverlayDriver(
       graphRoot: root, runRoot: run, options: options, readOnly: isReadOnly)
     let driver = self.driver
@@ -63,16 +64,25 @@ public final class Store: Sendable {
     self.configuration = configuration
   }
 
-  /// Makes both roots and opens the graph lock; true for a graph root that cannot be written.
+  /// Makes the run root; a store that is only read does without.
+  private static func makeRunRoot(_ path: RawPath, forReading: Bool) throws(StoreError) {
+    do throws(StoreError) {
+      try naming("mkdir", path) { () throws(Errno) in
+        try FileDescriptor.workingDirectory.makeDirectories(path, mode: 0o700)
+      }
+    } catch {
+      if !forReading || error.errno != .readOnlyFileSystem { throw error }
+    }
+  }
+
+  /// Makes the graph root and opens the graph lock; true for a graph root that cannot be written.
   private static func openRoot(_ configuration: StoreConfiguration) throws(StoreError) -> (
     LockFile, Bool
   ) {
     let lock = configuration.graphRoot.appending("storage.lock")
     do throws(StoreError) {
-      for path in [configuration.graphRoot, configuration.runRoot] {
-        try naming("mkdir", path) { () throws(Errno) in
-          try FileDescriptor.workingDirectory.makeDirectories(path, mode: 0o700)
-        }
+      try naming("mkdir", configuration.graphRoot) { () throws(Errno) in
+        try FileDescriptor.workingDirectory.makeDirectories(configuration.graphRoot, mode: 0o700)
       }
       // The peers make this one at every start; it is taken for automatic user namespaces alone.
       _ = try LockFile.open(configuration.graphRoot.appending("userns.lock"))
@@ -86,7 +96,8 @@ public final class Store: Sendable {
   func requireWritable() throws(StoreError) {
     if isReadOnly {
       throw StoreError(.storeIsReadOnly).wrapped(
-        "graph root \(configuration.graphRoot) is on a read-only file system")
+        "graph root \(configuration.graphRoot) is on a read-only file system; "
+          + "make it writable or choose another graph root")
     }
   }
 
