@@ -14,6 +14,23 @@ func failureText(_ error: any Error) -> String {
   }
 }
 
+/// The text with control characters spelled out: names from archives and command lines may hold line
+/// ends, and sequences that a terminal would obey.
+func oneLine(_ text: String) -> String {
+  guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+    return text
+  }
+  var result = ""
+  for scalar in text.unicodeScalars {
+    if scalar.value < 0x20 || scalar.value == 0x7F {
+      result += quoted(String(scalar)).dropFirst().dropLast()
+    } else {
+      result.unicodeScalars.append(scalar)
+    }
+  }
+  return result
+}
+
 /// Reports an error in the form of the program that was called, and gives the exit status.
 ///
 /// The peer says `layer not known` and no more; under our own name the words of the command are added
@@ -22,7 +39,7 @@ func report(
   _ error: any Error, verb: String, about words: [String] = [], in session: Session
 ) -> Int32 {
   if let exit = error as? Exit { return exit.status }
-  let text = failureText(error)
+  let text = oneLine(failureText(error))
   switch session.persona {
   case .strata:
     let isNamed = words.contains { text.contains($0) }
