@@ -34,10 +34,18 @@ final class Session {
 
   /// A line about something that is wrong and does not stop the verb.
   func warn(_ text: String) {
-    switch persona {
-    case .strata: output.error("strata: warning: \(text)")
-    case .peer: output.error(LogLine.text(.warning, text, now: wallClock()))
-    }
+    output.flush()
+    Self.tell(persona, text)
+  }
+
+  /// A line on standard error, from any thread.
+  private static func tell(_ persona: Persona, _ text: String) {
+    let line =
+      switch persona {
+      case .strata: "strata: warning: \(oneLine(text))"
+      case .peer: LogLine.text(.warning, text, now: FileTime.now)
+      }
+    try? FileDescriptor.standardError.writeAll(Array((line + "\n").utf8))
   }
 
   /// What is in force for the store.
@@ -92,11 +100,11 @@ final class Session {
     configuration.transient = settings.isTransient
     configuration.imageStore = settings.imageStore
     configuration.disablesVolatile = settings.disablesVolatile
+    let persona = persona
+    configuration.onWarning = { Self.tell(persona, $0) }
+    // The peer waits without a word.
     if persona == .strata {
-      configuration.onWait = { lock in
-        let line = "strata: waiting for another program that holds \(lock)\n"
-        try? FileDescriptor.standardError.writeAll(Array(line.utf8))
-      }
+      configuration.onWait = { Self.tell(persona, "waiting for another process that holds \($0)") }
     }
     do throws(StoreError) {
       let store = try Store(configuration)
