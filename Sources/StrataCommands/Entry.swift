@@ -14,10 +14,15 @@ package func runStrata(_ arguments: [String]) -> Int32 {
   // Layers' directories must be readable whatever the caller's mask: as the peers do.
   setFileCreationMask(0o022)
   let output = Output()
+  let persona = Persona(calledAs: arguments.first ?? "strata")
   let status = Entry(
-    persona: Persona(calledAs: arguments.first ?? "strata"), program: arguments.first ?? "strata",
-    output: output, surroundings: .ofProcess()
+    persona: persona, program: arguments.first ?? "strata", output: output,
+    surroundings: .ofProcess()
   ).run(Array(arguments.dropFirst()))
+  // The peer does not look whether its answer was taken.
+  if persona == .strata, !output.finish("strata"), status == ExitStatus.success {
+    return ExitStatus.failure
+  }
   output.flush()
   return status
 }

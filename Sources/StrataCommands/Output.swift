@@ -8,6 +8,7 @@ package final class Output {
   private let target: FileDescriptor
   private let errorTarget: FileDescriptor
   private var pending: [UInt8] = []
+  private var failure: Errno?
 
   /// Writes to these descriptors.
   package init(
@@ -49,9 +50,22 @@ package final class Output {
 
   /// Hands everything over.
   ///
-  /// A reader that went away is no error of ours.
+  /// A reader that went away is no error of ours; anything else is told by `finish`.
   package func flush() {
-    if !pending.isEmpty { try? target.writeAll(pending) }
-    pending = []
+    defer { pending = [] }
+    if pending.isEmpty { return }
+    do throws(Errno) {
+      try target.writeAll(pending)
+    } catch {
+      if error != .brokenPipe { failure = failure ?? error }
+    }
+  }
+
+  /// Hands everything over; false, with a line on standard error, if not all of it was taken.
+  package func finish(_ program: String) -> Bool {
+    flush()
+    guard let failure else { return true }
+    error("\(program): write standard output: \(failure)")
+    return false
   }
 }
