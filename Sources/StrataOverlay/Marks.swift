@@ -61,8 +61,18 @@ extension MergedTree {
       default: break
       }
     }
-    if markers, !marks.isOpaque { marks.isOpaque = try directory.exists(MarkerFile.opaque) }
+    if markers, !marks.isOpaque { marks.isOpaque = try hasOpaqueMarker(directory) }
     return marks
+  }
+
+  /// Whether a layer's directory has a file `.wh..wh..opq` that no user of a mount made.
+  private func hasOpaqueMarker(_ directory: FileDescriptor) throws(Errno) -> Bool {
+    do throws(Errno) {
+      let type = try directory.status(of: MarkerFile.opaque).type
+      return isMarker(MarkerFile.opaque, type: type, in: directory)
+    } catch  where error == .noSuchFileOrDirectory {
+      return false
+    }
   }
 
   /// Whether an object of a layer hides its own name: a device 0:0, or an empty file marked so in a
@@ -87,7 +97,6 @@ extension MergedTree {
   /// Whether a name of a layer's directory is a mark and not an object.
   func isMarker(_ name: RawPath, type: FileType, in directory: FileDescriptor) -> Bool {
     guard MarkerFile.target(of: name) != nil else { return false }
-    if name == MarkerFile.opaque { return true }
     return type == .regular && !isLiteral(name, in: directory)
   }
 

@@ -12,8 +12,11 @@ struct LayerDirectory {
   private static let opaqueXattrs: [RawPath] = [
     "trusted.overlay.opaque", "user.overlay.opaque", "user.fuseoverlayfs.opaque",
   ]
+  private static let literalXattrs: [RawPath] = [
+    "trusted.strata.literal", "user.strata.literal",
+  ]
   private static let opaqueFile: RawPath = ".wh..wh..opq"
-  static let whiteoutPrefix: RawPath = ".wh."
+  private static let whiteoutPrefix: RawPath = ".wh."
 
   /// Opens a directory of `parent`, or `parent` itself by the name `.`.
   init(_ parent: FileDescriptor, _ name: RawPath) throws(Errno) {
@@ -21,8 +24,26 @@ struct LayerDirectory {
       try parent.open(name, [.readOnly, .directory, .noFollow, .nonBlocking]))
     let view = descriptor.view
     isOpaque =
-      try view.exists(Self.opaqueFile)
+      try Self.isMark(Self.opaqueFile, in: view)
       || Self.opaqueXattrs.contains { (try? view.xattr($0)) == [UInt8(ascii: "y")] }
+  }
+
+  /// Whether a name with the prefix of whiteouts is there and means one: a file that no user of a
+  /// mount made, for strata-overlay puts an attribute on those.
+  private static func isMark(
+    _ name: RawPath, in directory: FileDescriptor
+  ) throws(Errno) -> Bool {
+    do throws(Errno) {
+      guard try directory.status(of: name).type == .regular else { return false }
+    } catch  where error == .noSuchFileOrDirectory || error == .nameTooLong {
+      return false
+    }
+    return !literalXattrs.contains { (try? directory.xattr($0, of: name)) != nil }
+  }
+
+  /// Whether a file `.wh.NAME` hides what lower layers have of a name.
+  func hides(_ name: RawPath) throws(Errno) -> Bool {
+    try Self.isMark(RawPath(Whiteout.prefix + name.bytes), in: view)
   }
 
   /// Whether the status is that of a whiteout in the kernel's form.
@@ -70,7 +91,10 @@ struct LayerDirectory {
         continue
       }
       if entry.name.hasPrefix(Self.whiteoutPrefix) {
-        hidden.insert(RawPath(entry.name.bytes.dropFirst(Whiteout.prefix.count)))
+        // Anything else of such a name has no form in a layer, where it would be a whiteout.
+        if try Self.isMark(entry.name, in: view) {
+          hidden.insert(RawPath(entry.name.bytes.dropFirst(Whiteout.prefix.count)))
+        }
       } else if entry.type == .characterDevice || entry.type == .unknown,
         Self.isWhiteout(try view.status(of: entry.name))
       {
@@ -115,7 +139,7 @@ struct LowerDirectory {
     var found: [LayerDirectory] = []
     for layer in layers[first...] {
       do throws(Errno) {
-        if try layer.view.exists(LayerDirectory.whiteoutPrefix.followed(by: name)) { break }
+        if try layer.hides(name) { break }
         found.append(try LayerDirectory(layer.view, name))
       } catch  where error == .noSuchFileOrDirectory {
         continue
@@ -141,7 +165,7 @@ struct LowerDirectory {
 
   private func index(of name: RawPath) throws(Errno) -> Int? {
     for (index, layer) in layers.enumerated() {
-      if try layer.view.exists(LayerDirectory.whiteoutPrefix.followed(by: name)) { return nil }
+      if try layer.hides(name) { return nil }
       do throws(Errno) {
         return LayerDirectory.isWhiteout(try layer.view.status(of: name)) ? nil : index
       } catch  where error == .noSuchFileOrDirectory {
@@ -150,9 +174,4 @@ struct LowerDirectory {
     }
     return nil
   }
-}
-
-extension RawPath {
-  /// The two joined without a slash.
-  fileprivate func followed(by name: RawPath) -> RawPath { RawPath(bytes + name.bytes) }
 }
