@@ -44,7 +44,11 @@ extension OverlayDriver {
   /// A mount is dead if its daemon has gone: the kernel answers ENOTCONN for it.
   private func mountState(at path: RawPath) -> MountState {
     do throws(Errno) {
-      return try isMountPoint(path) ? .alive : .none
+      guard try isMountPoint(path) else { return .none }
+      // The kernel answers stat(2) from its cache, whoever has died; statfs(2) asks the daemon.
+      _ = try FileDescriptor.workingDirectory.open(path, [.path, .directory]).view
+        .fileSystemStatus()
+      return .alive
     } catch {
       return error == .notConnected ? .dead : .none
     }
