@@ -20,6 +20,9 @@ package struct LayerState: Sendable {
 
   /// How many users the mount of a layer has.
   package func mountCount(_ id: String) -> Int { mounts[id]?.count ?? 0 }
+
+  /// The mounts that somebody uses.
+  package var usedMounts: [MountRecord] { mounts.records.filter { $0.count > 0 } }
 }
 
 extension LayerStore {

@@ -85,6 +85,12 @@ extension Store {
     }
   }
 
+  /// Where layers are mounted, by the layers' ids.
+  public func mountPoints() throws(StoreError) -> [String: String] {
+    let mounts = try layerStore.reading { state in state.usedMounts }
+    return Dictionary(mounts.map { ($0.id, $0.path) }) { first, _ in first }
+  }
+
   /// The image's top layer, or the copy of it that has no ID maps.
   private func topLayerWithoutMaps(_ image: ImageRecord) throws(StoreError) -> String {
     for id in [image.layer].compactMap({ $0 }) + image.mappedLayers {

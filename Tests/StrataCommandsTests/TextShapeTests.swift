@@ -77,7 +77,8 @@ import Testing
   /// Measured with 1.43: `containers-storage layers --tree`.
   @Test func treesAreDrawnAsThePeerDoes() {
     let text = layerTree(
-      [layer("A", names: ["a", "b"]), layer("B", "A", names: ["c"]), layer("C", "A")], users)
+      [layer("A", names: ["a", "b"]), layer("B", "A", names: ["c"]), layer("C", "A")], users,
+      ["C": "/m"])
     #expect(
       text == """
         (base)
@@ -89,6 +90,7 @@ import Testing
           ├─B
           │ name: c
           └─C
+            mount: /m
             container: CTR
             container name: ct
 

@@ -13,7 +13,7 @@ extension Verb {
       if call.json { return call.line(layers) }
       let users = LayerUsers(images: try store.images(), containers: try store.containers())
       if call.arguments.isOn("tree") {
-        call.output.write(layerTree(layers, users))
+        call.output.write(layerTree(layers, users, try store.mountPoints()))
       } else if call.isPeer {
         call.output.write(layerList(layers, users))
       } else {
@@ -56,11 +56,14 @@ package func layerList(_ layers: [LayerRecord], _ users: LayerUsers) -> String {
 }
 
 /// The peer's tree: notes of a node stand below it, children are indented by two.
-package func layerTree(_ layers: [LayerRecord], _ users: LayerUsers) -> String {
+package func layerTree(
+  _ layers: [LayerRecord], _ users: LayerUsers, _ mountPoints: [String: String] = [:]
+) -> String {
   var nodes: [TreeNode] = []
   let known = Set(layers.map(\.id))
   for layer in layers {
     var notes = layer.names.map { "name: \($0)" }
+    if let point = mountPoints[layer.id] { notes.append("mount: \(point)") }
     for image in users.images[layer.id] ?? [] {
       notes.append("image: \(image.id)")
       notes += image.names.map { "image name: \($0)" }

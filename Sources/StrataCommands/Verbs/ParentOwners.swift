@@ -18,14 +18,16 @@ extension Verb {
     minimum: 1, maximum: nil,
     body: .peer { call in
       let store = try call.session.store()
-      try call.owners { word throws(StoreError) in try store.container(word).id }
+      try call.owners(showsNone: true) { word throws(StoreError) in try store.container(word).id }
     })
 }
 
 extension Call {
   /// The directories above a layer's mount are made by the store for root alone, so that there is
-  /// nobody to name.
-  fileprivate func owners(_ id: (String) throws(StoreError) -> String) throws {
+  /// nobody to name; of containers the peer says so.
+  fileprivate func owners(
+    showsNone: Bool = false, _ id: (String) throws(StoreError) -> String
+  ) throws {
     var failed = false
     for word in words {
       do throws(StoreError) {
@@ -34,6 +36,7 @@ extension Call {
           line(.members([("ID", .string(id)), ("UIDs", .null), ("GIDs", .null)]))
         } else {
           output.line("ID: \(id)")
+          if showsNone { output.line("UIDs: []\nGIDs: []") }
         }
       } catch {
         failed = true
