@@ -33,8 +33,12 @@ final class ArchiveWriter {
       writer = TarWriter(FileSink(output, name: "standard output"))
       return
     }
-    if (try? directory.view.status(of: path.lastComponent, follow: true))?.type == .directory {
-      throw StoreError(.usage, "\(path) is a folder; an archive is a file")
+    switch (try? directory.view.status(of: path.lastComponent, follow: true))?.type {
+    case nil, .regular: break
+    case .directory: throw StoreError(.usage, "\(path) is a folder; an archive is a file")
+    default:
+      // A file gets its name by a rename, which would put it in the place of a device.
+      throw StoreError(.usage, "\(path) is no plain file: write `-` for standard output")
     }
     let newFile = try NewFile(in: directory.view, folder)
     file = newFile
