@@ -46,8 +46,9 @@ extension OverlayDriver {
     do throws(Errno) {
       guard try isMountPoint(path) else { return .none }
       // The kernel answers stat(2) from its cache, whoever has died; statfs(2) asks the daemon.
-      _ = try FileDescriptor.workingDirectory.open(path, [.path, .directory]).view
-        .fileSystemStatus()
+      let root = try FileDescriptor.workingDirectory.open(path, [.path, .directory])
+      _ = try root.view.fileSystemStatus()
+      _ = consume root
       return .alive
     } catch {
       return error == .notConnected ? .dead : .none
