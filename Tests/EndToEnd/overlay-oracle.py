@@ -568,6 +568,9 @@ def trial(seed, arguments):
                 second.unmount()
         return good
     finally:
+        if not good and arguments.trail:
+            with open(f"{arguments.trail}-{seed}", "w") as f:
+                f.write("\n".join([str(e) for l in layers.plan for e in l] + trail) + "\n")
         for side in (first, second):
             for fd in side.fds.values():
                 os.close(fd)
@@ -589,6 +592,7 @@ def main():
     parser.add_argument("--option", default="")
     parser.add_argument("--userns", action="store_true")
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--trail", help="write every step of a seed with a difference to TRAIL-SEED")
     parser.add_argument("--stop", action="store_true", help="end at the first difference")
     arguments = parser.parse_args()
     os.umask(0)
