@@ -41,7 +41,9 @@ extension MergedTree {
     let directory = try upperDescriptor(of: parent)
     let state = placeState(name, in: parent)
     let needsWhiteout = state.hasLower && !state.hasMarker
-    if !isUpper(victim) {
+    // Somebody may have it open: what the file system says of it afterwards is kept.
+    let open = isUpper(victim) ? try descriptor(of: victim, at: 0) : nil
+    if open == nil {
       try work.placeWhiteout(at: name, in: directory.view)
     } else if needsWhiteout {
       work.discard(try work.exchange(name, in: directory.view))
@@ -49,7 +51,8 @@ extension MergedTree {
       try removeUpperDirectory(name, victim, directory.view, work)
     }
     noteRemoved(name, in: parent, state, whiteout: needsWhiteout, work)
-    orphan(victim, name, in: parent, status)
+    let last = open.flatMap { try? overridden($0.view.status(), $0.view, layer: 0) }
+    orphan(victim, name, in: parent, last ?? status)
   }
 
   /// Removes an upper directory in which no user sees anything, but which may hold whiteouts.

@@ -552,6 +552,22 @@ def open_descriptors_see_the_right_file(lab):
 
 
 @case
+def removed_directory_that_is_open(lab):
+    lab.lower(1)
+    m = lab.mount()
+    seen = []
+    for top in (lab.base, m):
+        os.mkdir(top + "/d")
+        fd = os.open(top + "/d", os.O_RDONLY)
+        os.rmdir(top + "/d")
+        os.fchmod(fd, 0o711)
+        info = os.fstat(fd)
+        seen.append((info.st_size, info.st_nlink, oct(info.st_mode)))
+        os.close(fd)
+    same(seen[1], seen[0])
+
+
+@case
 def mounts_below_stay(lab):
     put(lab.lower(1) + "/d/f", "below")
     put(lab.base + "/over", "above")
