@@ -18,9 +18,11 @@ enum Usage {
     "get-container-run-dir", "container-parent-owners", "containers", "create-layer",
     "import-layer", "create-image", "create-container", "delete", "delete-layer", "delete-image",
     "delete-container", "changes", "diffsize", "diff", "applydiff", "exists", "image",
-    "list-image-data", "get-image-data", "get-image-data-size", "get-image-data-digest",
+    "get-image-dir", "get-image-run-dir", "list-image-data", "get-image-data",
+    "get-image-data-size", "get-image-data-digest",
     "set-image-data", "images", "images-by-digest", "layer", "layer-parent-owners",
-    "list-layer-data", "get-layer-data", "set-layer-data", "layers", "metadata", "set-metadata",
+    "list-layer-data", "get-layer-data", "set-layer-data", "layers", "storage-layers",
+    "create-storage-layer", "metadata", "set-metadata",
     "mount", "unmount", "mounted", "get-names", "add-names", "set-names", "remove-names",
     "shutdown", "status", "unshare", "version", "wipe",
   ]

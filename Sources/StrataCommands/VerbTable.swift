@@ -4,7 +4,7 @@ package enum VerbTable {
 
   private static let images: [Verb] = [
     .importImage, .exportImage, .commit, .images, .image, .imagesByDigest, .createImage,
-    .deleteImage, .tree,
+    .deleteImage, .imageDirectory, .imageRunDirectory, .tree,
   ]
   private static let containers: [Verb] = [
     .create, .containers, .container, .createContainer, .deleteContainer, .containerDirectory,
@@ -12,6 +12,7 @@ package enum VerbTable {
   ]
   private static let layers: [Verb] = [
     .layers, .layer, .createLayer, .importLayer, .applyDiff, .deleteLayer, .layerParentOwners,
+    .storageLayers, .createStorageLayer,
   ]
   private static let anything: [Verb] = [
     .inspect, .mount, .unmount, .mounted, .changes, .diff, .diffSize, .delete, .exists, .getNames,

@@ -21,7 +21,9 @@ package protocol LayerLifeCycle: Sendable {
   var home: RawPath { get }
   /// Makes the directory of a layer; what an earlier attempt left of it is removed first.
   /// `mappings` give the owner of its root. A parent may lie in an additional image store.
-  func create(_ id: String, parent: String?, mappings: IDMappings) throws(StoreError)
+  /// `inImageStore`: in the home of the separate image store, if there is one.
+  func create(_ id: String, parent: String?, mappings: IDMappings, inImageStore: Bool)
+    throws(StoreError)
   /// Removes the directory of a layer, unmounting what is still mounted in it. Nothing there is
   /// success.
   func remove(_ id: String) throws(StoreError)
@@ -33,6 +35,13 @@ package protocol LayerLifeCycle: Sendable {
   func status() -> [(String, String)]
   /// What a shutdown undoes: the private bind mount of the home.
   func shutDown() throws(StoreError)
+}
+
+extension LayerLifeCycle {
+  /// As above, in the driver's first home.
+  package func create(_ id: String, parent: String?, mappings: IDMappings) throws(StoreError) {
+    try create(id, parent: parent, mappings: mappings, inImageStore: false)
+  }
 }
 
 /// What one mount is asked to be.

@@ -89,7 +89,7 @@ private struct Committer {
     }
     let progress = options.progress
     _ = try store.putLayer(
-      LayerCreation(id: id, parent: parent), content: try spool.source(),
+      LayerCreation(id: id, parent: parent, isReadOnly: true), content: try spool.source(),
       expected: LayerExpectation(diffID: diffID, compressedDigest: diffID, compressedSize: size),
       progress: { progress?.report(.advanced(0, bytes: $0)) })
     options.progress?.report(.finished(0))

@@ -123,7 +123,7 @@ private final class Importer {
     let progress = progress
     do throws(StoreError) {
       let record = try store.putLayer(
-        LayerCreation(id: id, parent: parent), content: try layer.open(),
+        LayerCreation(id: id, parent: parent, isReadOnly: true), content: try layer.open(),
         expected: layer.expected, progress: { progress?.report(.advanced(number, bytes: $0)) })
       made.append(id)
       progress?.report(.finished(number))

@@ -11,7 +11,8 @@ extension Store {
     try requireWritable()
     return try layerStore.writing { writer throws(StoreError) in
       let record = try plan(creation, &writer)
-      return try makeEmpty(record, creation.data, parent: record.parent, &writer)
+      return try makeEmpty(
+        record, creation.data, parent: record.parent, inImageStore: creation.isReadOnly, &writer)
     }
   }
 
@@ -29,11 +30,13 @@ extension Store {
     return try layerStore.writing { writer throws(StoreError) in
       var record = try plan(creation, &writer)
       record.isIncomplete = true
-      try writer.insert(record)
+      try writer.insert(record, inImageStore: creation.isReadOnly)
       do throws(StoreError) {
         try writer.save()
         record.bigDataNames = try write(creation.data, toLayer: record.id)
-        try driver.create(record.id, parent: record.parent, mappings: record.mappings)
+        try driver.create(
+          record.id, parent: record.parent, mappings: record.mappings,
+          inImageStore: creation.isReadOnly)
         try fill(&record, content, expected, progress)
         record.isIncomplete = false
         try writer.update(record.id) { $0 = record }
@@ -123,14 +126,15 @@ extension Store {
   /// A kill between leaves a directory that no record names.
   func makeEmpty(
     _ record: LayerRecord, _ data: [BigDataItem], parent: String?, volatile: Bool = false,
-    _ writer: inout LayerWriter
+    inImageStore: Bool = false, _ writer: inout LayerWriter
   ) throws(StoreError) -> LayerRecord {
     var record = record
     // Refuses a used id or name before anything is made.
-    try writer.insert(record, volatile: volatile)
+    try writer.insert(record, volatile: volatile, inImageStore: inImageStore)
     do throws(StoreError) {
       record.bigDataNames = try write(data, toLayer: record.id)
-      try driver.create(record.id, parent: parent, mappings: record.mappings)
+      try driver.create(
+        record.id, parent: parent, mappings: record.mappings, inImageStore: inImageStore)
       try writer.update(record.id) { $0 = record }
       try writer.save()
     } catch {

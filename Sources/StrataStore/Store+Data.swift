@@ -13,8 +13,8 @@ extension Store {
   /// Adds or replaces a data item of an image.
   public func setImageData(_ image: String, _ item: BigDataItem) throws(StoreError) {
     try requireWritable()
-    try imageStore.writing { writer throws(StoreError) in
-      let id = writer.find(image)?.id ?? image
+    let (id, store) = try writableImage(image)
+    try store.writing { writer throws(StoreError) in
       try writer.setData(item.key, item.bytes, digest: item.recordedDigest, of: id)
     }
   }
@@ -60,7 +60,7 @@ extension Store {
         try writer.update(id) { $0.metadata = text }
       }
     case .image:
-      try imageStore.writing { writer throws(StoreError) in
+      try writableImage(id).store.writing { writer throws(StoreError) in
         try writer.update(id) { $0.metadata = text }
       }
     case .container:
@@ -138,7 +138,7 @@ extension Store {
         try writer.changeNames(of: id, operation, names)
       }
     case .image:
-      return try imageStore.writing { writer throws(StoreError) in
+      return try writableImage(id).store.writing { writer throws(StoreError) in
         try writer.changeNames(of: id, operation, names)
       }
     case .container:

@@ -40,26 +40,39 @@ extension Store {
   public func deleteImage(_ key: String, commit: Bool = true) throws(StoreError) -> [String] {
     if commit { try requireWritable() }
     return try layerStore.writing { layers throws(StoreError) in
-      try imageStore.writing { images throws(StoreError) in
+      let (target, others) = try imageStores(deleting: key)
+      return try target.writing { images throws(StoreError) in
         guard let image = images.find(key) else { throw StoreError(.notAnImage) }
         let containers = try containerStore.reading { containers in containers }
         if let container = containers.containers(image: image.id).first {
           throw StoreError(.imageUsedByContainer).wrapped("image used by \(container.id)")
         }
         let unused = unusedLayers(
-          of: image, layers.layers, images: images.images, containers: containers)
+          of: image, layers.layers, images: images.images.records + others,
+          containers: containers)
         guard commit else { return unused }
         images.remove(image.id)
         try images.save()
         var failure: StoreError?
         do throws(StoreError) {
-          try imageStore.data(image.id).removeAll()
+          try target.data(image.id).removeAll()
         } catch { failure = error }
         try remove(unused, &layers)
         if let failure { throw failure }
         return unused
       }
     }
+  }
+
+  /// The image store that has an image, and the images of the other one, whose layers must stay.
+  private func imageStores(deleting key: String) throws(StoreError) -> (
+    ImageStore, others: [ImageRecord]
+  ) {
+    guard let graphImages else { return (imageStore, []) }
+    let here = try imageStore.reading { images in images }
+    let there = try graphImages.reading { images in images }
+    if here.find(key) == nil, there.find(key) != nil { return (graphImages, here.records) }
+    return (imageStore, there.records)
   }
 
   /// Deletes a container, its layer and its directories.
@@ -141,11 +154,11 @@ extension Store {
   /// The layers that go with an image, from the top down: those that are no container's, in no other
   /// image and without children that stay.
   private func unusedLayers(
-    of image: ImageRecord, _ layers: RecordTable<LayerRecord>, images: RecordTable<ImageRecord>,
+    of image: ImageRecord, _ layers: RecordTable<LayerRecord>, images: [ImageRecord],
     containers: RecordTable<ContainerRecord>
   ) -> [String] {
     var result: [String] = []
-    let others = images.records.filter { $0.id != image.id }
+    let others = images.filter { $0.id != image.id }
     let inUse = Set(others.flatMap { [$0.layer].compactMap { $0 } + $0.mappedLayers })
       .union(containers.records.map(\.layer))
     func isUnused(_ id: String) -> Bool {

@@ -28,10 +28,11 @@ extension Store {
   private func createImage(_ creation: ImageCreation, top: String?) throws(StoreError)
     -> ImageRecord
   {
-    try imageStore.writing { writer throws(StoreError) in
+    let inherited = try namesElsewhere(creation.id)
+    return try imageStore.writing { writer throws(StoreError) in
       let id = try freshID(creation.id) { writer.images[$0] != nil }
       var record = ImageRecord(id: id, layer: top, created: creation.created ?? now())
-      record.names = creation.names
+      record.names = creation.names + inherited.filter { writer.images.named($0) == nil }
       record.metadata = creation.metadata
       record.digest = creation.digest
       record.flags = creation.flags
@@ -47,6 +48,16 @@ extension Store {
       }
       return writer.images[id] ?? record
     }
+  }
+
+  /// The names of the image of this id in an additional store, which the new record hides.
+  private func namesElsewhere(_ id: String?) throws(StoreError) -> [String] {
+    guard let id else { return [] }
+    for store in additional {
+      let found = try store.images.reading { images in images[id] }
+      if let found { return found.names }
+    }
+    return []
   }
 
   /// The size of an image: its distinct layers and its data items (storage-format 4.11).

@@ -12,7 +12,13 @@ extension Store {
 
   /// All images in the order of the file; those of additional stores come last.
   public func images() throws(StoreError) -> [ImageRecord] {
-    try joined(imageStore.reading { images in images.records }, \.id) { store throws(StoreError) in
+    var own: [ImageRecord] = []
+    for store in ownImageStores {
+      let records = try store.reading { images in images.records }
+      let seen = Set(own.map(\.id))
+      own += records.filter { !seen.contains($0.id) }
+    }
+    return try joined(own, \.id) { store throws(StoreError) in
       try store.images.reading { images in images.records }
     }
   }
@@ -67,13 +73,16 @@ extension Store {
     try images().filter { $0.digests.contains(digest) }
   }
 
-  /// The ids of layers and images that lie in an additional, read-only store.
+  /// The ids of layers and images that lie in an additional, read-only store alone.
   public func readOnlyIDs() throws(StoreError) -> Set<String> {
     var ids: Set<String> = []
     for store in additional {
       try store.layers.reading { state in state.layers.forEach { ids.insert($0.id) } }
       try store.images.reading { images in images.forEach { ids.insert($0.id) } }
     }
+    if ids.isEmpty { return ids }
+    try layerStore.reading { state in ids.subtract(state.layers.ids) }
+    for store in ownImageStores { try store.reading { images in ids.subtract(images.ids) } }
     return ids
   }
 
@@ -117,12 +126,19 @@ extension Store {
   /// A match in an additional store does not count if the own store has a record of that id: its
   /// names were changed there (storage-format 4.1).
   func findImage(_ key: String) throws(StoreError) -> (record: ImageRecord, store: ImageStore)? {
-    let own = try imageStore.reading { images in images }
-    if let found = own.find(key) { return (found, imageStore) }
+    var own: [RecordTable<ImageRecord>] = []
+    for store in ownImageStores {
+      let images = try store.reading { images in images }
+      if let found = images.find(key) { return (found, store) }
+      own.append(images)
+    }
     for store in additional {
       let found = try store.images.reading { images in images.find(key) }
-      if let found, own[found.id] == nil { return (found, store.images) }
+      if let found, own.allSatisfy({ $0[found.id] == nil }) { return (found, store.images) }
     }
     return nil
   }
+
+  /// The image stores that are written, the one for new images first.
+  var ownImageStores: [ImageStore] { [imageStore] + [graphImages].compactMap { $0 } }
 }

@@ -175,7 +175,14 @@ extension Store {
 
   /// The directory for files that belong to an image; made if missing.
   public func imageDirectory(_ key: String) throws(StoreError) -> RawPath {
-    try made(imageStore.directory.appending(RawPath(try image(key).id)).appending("userdata"))
+    let id = RawPath(try image(key).id)
+    return try made(imageStore.directory.appending(id).appending("userdata"))
+  }
+
+  /// The same in the run root.
+  public func imageRunDirectory(_ key: String) throws(StoreError) -> RawPath {
+    let images = configuration.runRoot.appending(imageStore.directory.lastComponent)
+    return try made(images.appending(RawPath(try image(key).id)).appending("userdata"))
   }
 
   func containerPath(_ id: String) -> RawPath {

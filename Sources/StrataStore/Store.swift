@@ -21,7 +21,10 @@ public final class Store: Sendable {
 
   let driver: any GraphDriver
   let layerStore: LayerStore
+  /// Where images are made: in the separate image store, if there is one.
   let imageStore: ImageStore
+  /// The graph root's own images beside a separate image store: looked at and changed, not added to.
+  let graphImages: ImageStore?
   let containerStore: ContainerStore
   /// Additional image stores, in the order of the options.
   let additional: [AdditionalStore]
@@ -39,8 +42,9 @@ public final class Store: Sendable {
     let options = try OverlayOptions(configuration.driverOptions)
     (graphLock, isReadOnly) = try Self.openRoot(configuration)
     try Self.makeRunRoot(run, forReading: isReadOnly)
+    let separate = try Self.separateImageStore(configuration)
     driver = try OverlayDriver(
-      graphRoot: root, runRoot: run, options: options, readOnly: isReadOnly)
+      graphRoot: root, runRoot: run, options: options, imageStore: separate, readOnly: isReadOnly)
     let driver = self.driver
     let remove: LayerStore.RemoveDriverFiles = { (layer) throws(StoreError) in
       try driver.remove(layer.id)
@@ -49,12 +53,15 @@ public final class Store: Sendable {
       LayerStore.Locations(
         directory: root.appending(RawPath("\(name)-layers")),
         runDirectory: run.appending(RawPath("\(name)-layers")),
-        imageStoreDirectory: configuration.imageStore?.appending(RawPath("\(name)-layers")),
+        imageStoreDirectory: separate?.appending(RawPath("\(name)-layers")),
         isTransient: configuration.transient),
       readOnly: isReadOnly, removeDriverFiles: remove)
+    let images = RawPath("\(name)-images")
     imageStore = try ImageStore(
-      directory: (configuration.imageStore ?? root).appending(RawPath("\(name)-images")),
-      readOnly: isReadOnly)
+      directory: (separate ?? root).appending(images), readOnly: isReadOnly)
+    graphImages =
+      separate == nil
+      ? nil : try ImageStore(directory: root.appending(images), readOnly: isReadOnly)
     containerStore = try ContainerStore(
       directory: root.appending(RawPath("\(name)-containers")),
       runDirectory: run.appending(RawPath("\(name)-containers")),
@@ -62,6 +69,18 @@ public final class Store: Sendable {
       readOnly: isReadOnly)
     additional = try AdditionalStore.open(options.imageStores, driver: name, beside: root)
     self.configuration = configuration
+  }
+
+  /// The separate image store, which must be another directory than the graph root.
+  private static func separateImageStore(_ configuration: StoreConfiguration) throws(StoreError)
+    -> RawPath?
+  {
+    guard let path = configuration.imageStore, !path.isEmpty else { return nil }
+    if path.cleaned == configuration.graphRoot.cleaned {
+      throw StoreError(
+        .usage, "imagestore \(path) must either be not set or be a different than graphroot")
+    }
+    return path
   }
 
   /// Makes the run root; a store that is only read does without.

@@ -37,13 +37,16 @@ public struct LayerCreation: Sendable {
   public var flags: Flags
   /// Data items.
   public var data: [BigDataItem]
+  /// Whether nobody will write to it: such layers go to the separate image store, if there is one.
+  public var isReadOnly: Bool
 
   /// A layer with nothing but what is given here.
   public init(
     id: String? = nil, parent: String? = nil, names: [String] = [], mountLabel: String = "",
     metadata: String = "", mappings: IDMappings? = nil, flags: Flags = Flags(),
-    data: [BigDataItem] = []
+    data: [BigDataItem] = [], isReadOnly: Bool = false
   ) {
+    self.isReadOnly = isReadOnly
     self.id = id
     self.parent = parent
     self.names = names

@@ -45,7 +45,7 @@ struct PeerTextTests {
       "create-layer -n q", "create-layer -i @3", "create-image -n im", "create-image -n im",
       "create-layer --uidmap 0:1", "create-layer --uidmap 0:100000:65536 -n mapped",
       "layer mapped", "create-layer a b c", "mount", "layers --nosuch", "layers --json=maybe",
-      "create-layer -i", "import-layer -f /nonexistent", "nosuch", "layers --help", "diff a b c",
+      "create-layer -i", "import-layer -f /nonexistent", "nosuch", "layer --help", "diff a b c",
     ],
   ]
 

@@ -17,7 +17,8 @@ extension Verb {
         ContainerCreation(
           id: call.arguments.text("id").flatMap { $0.isEmpty ? nil : $0 },
           names: call.arguments.list("name"),
-          image: try call.session.imageKey(call.words[0], in: store),
+          image: call.words[0].isEmpty
+            ? nil : try call.session.imageKey(call.words[0], in: store),
           metadata: try call.metadataText() ?? "", volatile: call.arguments.isOn("volatile"),
           mappings: try IDMapFlags.mappings(call.arguments) ?? .init()))
       // The peer ends no line after names here (measured with 1.43): scripts cut at the tab.

@@ -39,6 +39,6 @@ extension Call {
     LayerCreation(
       id: arguments.text("id").flatMap { $0.isEmpty ? nil : $0 }, parent: words.first,
       names: arguments.list("name"), mountLabel: arguments.text("label") ?? "",
-      mappings: try IDMapFlags.mappings(arguments))
+      mappings: try IDMapFlags.mappings(arguments), isReadOnly: arguments.isOn("readonly"))
   }
 }

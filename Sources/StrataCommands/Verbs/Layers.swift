@@ -5,12 +5,16 @@ import StrataSystem
 extension Verb {
   static let layers = Verb(
     names: ["layers"], group: .layers, usage: "", summary: "List layers",
-    flags: [.switched("--tree", "-t", help: "Use a tree"), .json],
+    flags: [
+      .switched("--tree", "-t", help: "Use a tree"),
+      .switched("--quick", "-q", help: "Only print IDs"), .json,
+    ],
     examples: [("strata layers --tree", "each layer below its parent")],
     body: .peer { call in
       let store = try call.session.store()
       let layers = try store.layers()
       if call.json { return call.line(layers) }
+      if call.arguments.isOn("quick") { return layers.forEach { call.output.line($0.id) } }
       let users = LayerUsers(images: try store.images(), containers: try store.containers())
       if call.arguments.isOn("tree") {
         call.output.write(layerTree(layers, users, try store.mountPoints()))

@@ -86,10 +86,10 @@ extension OverlayDriver {
       (try? home.view.status(of: link, follow: true).type) == .directory
     }
     if leads(layer.home) { return (layer.home, layer.homePath) }
-    for path in [home] + additionalHomes where path != layer.homePath {
+    for path in ownHomes + additionalHomes where path != layer.homePath {
       if let other = try? open(path), leads(other) { return (other, path) }
     }
-    if layer.homePath == home {
+    if owns(layer) {
       try recreateLinks(in: layer.home)
       if leads(layer.home) { return (layer.home, layer.homePath) }
     }

@@ -30,10 +30,10 @@ extension OverlayDriver {
   }
 
   package func mountPoint(of id: String) -> RawPath {
-    let own = home.appending(RawPath(id))
-    let isOwn = (try? FileDescriptor.workingDirectory.exists(own)) == true
-    if !isOwn, exists(id) { return runHome.appending(RawPath(id)).appending(LayerFile.merged) }
-    return own.appending(LayerFile.merged)
+    let homes = ownHomes.map { $0.appending(RawPath(id)) }
+    let own = homes.first { (try? FileDescriptor.workingDirectory.exists($0)) == true }
+    if own == nil, exists(id) { return runHome.appending(RawPath(id)).appending(LayerFile.merged) }
+    return (own ?? homes[0]).appending(LayerFile.merged)
   }
 
   package func isMounted(at path: RawPath) -> Bool { mountState(at: path) == .alive }
@@ -82,8 +82,7 @@ extension OverlayDriver {
       throw StoreError(
         .mountProgram, "no mount program: give --storage-opt overlay.mount_program=PROGRAM")
     }
-    let isOwn = layer.homePath == home
-    if !isOwn && !options.readOnly {
+    if !owns(layer) && !options.readOnly {
       throw StoreError(
         .storeIsReadOnly,
         "mounting read/only store images is not allowed: called a write method on a read-only store"
@@ -116,7 +115,7 @@ extension OverlayDriver {
     lowers += try lowerLayers(of: layer).map(\.path)
     guard lowers.count <= 500 else { throw StoreError(.mountProgram, "max depth exceeded") }
     if lowers.isEmpty {
-      if !layer.has(LayerFile.empty), layer.homePath == home {
+      if !layer.has(LayerFile.empty), owns(layer) {
         try layer.makeDirectory(LayerFile.empty, mode: 0o700, (effectiveUserID, effectiveGroupID))
       }
       lowers = [layer.path.appending(LayerFile.empty)]

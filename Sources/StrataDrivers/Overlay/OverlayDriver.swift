@@ -9,6 +9,8 @@ package import StrataSystem
 package final class OverlayDriver: GraphDriver {
   package let name = "overlay"
   package let home: RawPath
+  /// The home in the separate image store, if there is one.
+  let imageHome: RawPath?
   let runHome: RawPath
   let options: OverlayOptions
   /// What newer peers and Strata itself keep in the home beside layers (storage-format 1.1).
@@ -16,9 +18,11 @@ package final class OverlayDriver: GraphDriver {
 
   /// Opens the driver and makes its directories unless the root is read-only.
   package init(
-    graphRoot: RawPath, runRoot: RawPath, options: OverlayOptions, readOnly: Bool = false
+    graphRoot: RawPath, runRoot: RawPath, options: OverlayOptions, imageStore: RawPath? = nil,
+    readOnly: Bool = false
   ) throws(StoreError) {
     home = graphRoot.appending("overlay")
+    imageHome = imageStore?.appending("overlay")
     runHome = runRoot.appending("overlay")
     self.options = options
     if !options.mountProgram.isEmpty {
@@ -28,10 +32,11 @@ package final class OverlayDriver: GraphDriver {
         throw StoreError(error, "overlay: can't stat program \"\(options.mountProgram)\"")
       }
     }
-    if !readOnly { try makeHome() }
+    if readOnly { return }
+    for home in ownHomes { try makeHome(home) }
   }
 
-  private func makeHome() throws(StoreError) {
+  private func makeHome(_ home: RawPath) throws(StoreError) {
     let here = FileDescriptor.workingDirectory
     for path in [home, runHome] {
       try naming("mkdir", path) { () throws(Errno) in
@@ -66,12 +71,27 @@ package final class OverlayDriver: GraphDriver {
       })
   }
 
+  /// The homes that this store writes: its own, and that of a separate image store.
+  var ownHomes: [RawPath] { [home] + [imageHome].compactMap { $0 } }
+
+  /// Whether a layer may be written.
+  func owns(_ layer: LayerDirectory) -> Bool { ownHomes.contains(layer.homePath) }
+
+  /// The directory of a layer in an own home, or where it would be.
+  private func ownDirectory(of id: String) throws(StoreError) -> LayerDirectory {
+    if let imageHome {
+      let layer = LayerDirectory(home: try open(imageHome), homePath: imageHome, id: RawPath(id))
+      if layer.exists { return layer }
+    }
+    return LayerDirectory(home: try open(home), homePath: home, id: RawPath(id))
+  }
+
   /// The homes of the additional image stores that have one.
   var additionalHomes: [RawPath] { options.imageStores.map { $0.appending(RawPath(name)) } }
 
   /// The directory of a layer, in the own home or an additional one.
   func directory(of id: String) throws(StoreError) -> LayerDirectory {
-    let own = LayerDirectory(home: try open(home), homePath: home, id: RawPath(id))
+    let own = try ownDirectory(of: id)
     if own.exists { return own }
     for path in additionalHomes {
       guard let other = try? open(path) else { continue }
@@ -84,7 +104,9 @@ package final class OverlayDriver: GraphDriver {
   package func exists(_ id: String) -> Bool { (try? directory(of: id)) != nil }
 
   package func layers() throws(StoreError) -> [String] {
-    try layerNames(in: open(home)).map(\.description)
+    var names: [String] = []
+    for home in ownHomes { names += try layerNames(in: open(home)).map(\.description) }
+    return names
   }
 
   /// Every directory of a home but the reserved ones.
@@ -131,9 +153,12 @@ package final class OverlayDriver: GraphDriver {
 // MARK: - Making and removing
 
 extension OverlayDriver {
-  package func create(_ id: String, parent: String?, mappings: IDMappings) throws(StoreError) {
-    let layer = LayerDirectory(home: try open(home), homePath: home, id: RawPath(id))
-    if layer.exists { try remove(id) }
+  package func create(
+    _ id: String, parent: String?, mappings: IDMappings, inImageStore: Bool
+  ) throws(StoreError) {
+    if try ownDirectory(of: id).exists { try remove(id) }
+    let path = inImageStore ? imageHome ?? home : home
+    let layer = LayerDirectory(home: try open(path), homePath: path, id: RawPath(id))
     guard let owner = mappings.toHost(uid: 0, gid: 0) else {
       throw StoreError(
         .invalidMappings, "no mapping for user and group 0: invalid mappings specified")
@@ -157,7 +182,7 @@ extension OverlayDriver {
   /// The short name of a layer, repaired if it is lost.
   func linkName(of layer: LayerDirectory) throws(StoreError) -> RawPath {
     if let link = try layer.link() { return link }
-    if layer.homePath == home { try recreateLinks(in: layer.home) }
+    if owns(layer) { try recreateLinks(in: layer.home) }
     guard let link = try layer.link() else {
       throw StoreError(
         .damaged, "open \(layer.path.appending(LayerFile.link)): no such file or directory")
@@ -166,12 +191,12 @@ extension OverlayDriver {
   }
 
   package func remove(_ id: String) throws(StoreError) {
-    let layer = LayerDirectory(home: try open(home), homePath: home, id: RawPath(id))
+    let layer = try ownDirectory(of: id)
     // A half-made layer may have its short link but no `link` file: then the link stays, harmless.
     if let link = try? layer.link(), link.components.count == 1 {
       let name = LayerFile.links.appending(link)
       if (try? layer.home.view.readLink(name)) == layer.linkTarget {
-        try naming("remove", home.appending(name)) { () throws(Errno) in
+        try naming("remove", layer.homePath.appending(name)) { () throws(Errno) in
           do throws(Errno) { try layer.home.view.unlink(name) } catch
             where error == .noSuchFileOrDirectory
           {}

@@ -1,0 +1,87 @@
+# Several stores as one: additional image stores, which are never written, and a separate image store.
+load lib/common.bash
+setup() {
+  begin
+  need_root
+}
+teardown() { finish; }
+
+# The tool's persona on the graph root NAME, with what STORES says.
+ours() {
+  local root=$1
+  shift
+  ln -sf "$STRATA" "$T/containers-storage"
+  "$T/containers-storage" --graph "$T/$root" --run "$T/run-$root" \
+    --storage-opt overlay.mount_program="$OVERLAY" ${STORES:+"$STORES"} "$@"
+}
+
+@test "an image of an additional store is copied up when its names change, and hidden then" {
+  local layer image before
+  layer=$(ours lib create-layer)
+  image=$(ours lib create-image -n first -n second "$layer" | head -n 1)
+  head -c 3000 /dev/urandom >"$T/item"
+  ours lib set-image-data -f "$T/item" "$image" Item
+  ours lib shutdown
+  before=$(find "$T/lib" -type f -exec sha256sum {} + | sort)
+  STORES=--storage-opt=overlay.imagestore=$T/lib
+  [[ $(ours own image "$image") == *"Read Only: true"* ]]
+  ours own add-names -n third "$image"
+  [[ $(ours own get-names "$image" | xargs) == "third first second" ]]
+  [[ $(ours own image "$image") != *"Read Only"* ]]
+  ours own get-image-data "$image" Item | cmp - "$T/item"
+  [[ $(ours own get-image-data-digest "$image" Item) == "sha256:$(sha256sum <"$T/item" | cut -d' ' -f1)" ]]
+  ours own remove-names -n second "$image"
+  run -1 ours own exists -i second
+  # The record there is what it was, and is seen again when the copy is gone.
+  ours own delete-image third
+  [[ $(ours own get-names "$image" | xargs) == "first second" ]]
+  [[ $(find "$T/lib" -type f -exec sha256sum {} + | sort) == "$before" ]]
+}
+
+@test "a container on an image of an additional store" {
+  local layer image box
+  layer=$(ours lib create-layer)
+  echo there >"$(ours lib mount "$layer")/file"
+  ours lib unmount "$layer"
+  image=$(ours lib create-image "$layer")
+  ours lib shutdown
+  STORES=--storage-opt=overlay.imagestore=$T/lib
+  box=$(ours own create-container "$image")
+  [[ $(cat "$(ours own mount "$box")/file") == there ]]
+  ours own unmount "$box"
+  run -1 ours own mount "$layer"
+  [[ $output == *"called a write method on a read-only store"* ]]
+}
+
+@test "a separate image store: read-only layers and images there, the graph root's are seen too" {
+  local old layer image
+  old=$(ours own create-image -n old)
+  STORES=--image-store=$T/images
+  layer=$(ours own create-layer --readonly)
+  [[ -d $T/images/overlay/$layer/diff && ! -e $T/own/overlay/$layer ]]
+  jq -e ".[0].id == \"$layer\"" "$T/images/overlay-layers/layers.json"
+  image=$(ours own create-image "$layer")
+  [[ $(ours own images -q | wc -l) == 2 ]]
+  box=$(ours own create-container "$image")
+  [[ -d $(ours own mount "$box") ]]
+  ours own unmount "$box"
+  ours own delete-container "$box"
+  ours own delete-image old
+  ours own delete-image "$image"
+  [[ ! -e $T/images/overlay/$layer ]]
+  STORES=
+  [[ -z $(ours own images -q) ]]
+}
+
+@test "containers of no image, and what the driver has without a record" {
+  local box layer
+  box=$(ours own create-container "")
+  [[ $(ours own container -j "$box" | jq -r '.[0].image') == "" ]]
+  layer=$(ours own create-storage-layer)
+  ours own storage-layers | grep -x "$layer"
+  run ours own layers -q
+  [[ $output != *"$layer"* ]]
+  image=$(ours own create-image)
+  [[ $(ours own get-image-dir "$image") == "$T/own/overlay-images/$image/userdata" ]]
+  [[ -d $(ours own get-image-run-dir "$image") ]]
+}
