@@ -1,4 +1,4 @@
-import StrataSystem
+package import StrataSystem
 
 /// Messages to the kernel that answer no request.
 ///
@@ -21,6 +21,32 @@ package struct Notifier: Sendable {
   /// they would be. Wire: FUSE_NOTIFY_INVAL_INODE, offset 0.
   package func listingChanged(_ directory: NodeID) {
     invalidate(directory, offset: 0)
+  }
+
+  /// Puts the first `count` bytes of a file into the kernel's cache of a node, so that it asks for none
+  /// of them; false if that did not work, which does no harm.
+  ///
+  /// The kernel's page locks are taken: only for a node that nobody has open, since the lock of a page
+  /// that is being read or written is held until the reader of requests has answered. And only for one
+  /// whose bytes nobody can change meanwhile: pages that are right already are overwritten. Wire:
+  /// FUSE_NOTIFY_STORE.
+  @discardableResult
+  package func store(_ node: NodeID, from file: FileDescriptor, count: Int) -> Bool {
+    let buffer = channel.takeBuffer()
+    defer { channel.giveBack(buffer) }
+    let head = WireWriter.headerSize + 24
+    guard unsafe count <= buffer.memory.count - head else { return false }
+    let target = unsafe UnsafeMutableRawBufferPointer(
+      rebasing: buffer.memory[head..<(head + count)])
+    var span = unsafe target.mutableBytes
+    guard let got = try? file.read(into: &span, at: 0), got == count else { return false }
+    var writer = unsafe WireWriter(buffer.memory)
+    writer.put(node.rawValue)
+    writer.put(UInt64(0))
+    writer.put(UInt32(count))
+    writer.put(UInt32(0))
+    return unsafe channel.send(
+      UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<(head + count)]), error: -4, to: 0)
   }
 
   private func invalidate(_ node: NodeID, offset: Int64) {

@@ -40,6 +40,10 @@ package final class MergedTree {
   let followsOrigins: Bool
   /// Identity of the file system of each layer, for origins; empty bytes where it has none.
   var layerUUIDs: [UInt16: [UInt8]] = [:]
+  /// The kernel's page cache, once the mount is served.
+  var pages: Notifier?
+  /// Files whose content was given to the kernel at their first open.
+  var storedFiles = 0
   /// Nodes whose attributes changed otherwise than the request says; the kernel is to be told.
   var staleAttributes: [NodeID] = []
   /// Directories whose listing shows a number that changed; never without a stale node.

@@ -34,6 +34,8 @@ package struct NodeFlags: OptionSet, Sendable {
   package static let live = NodeFlags(rawValue: 1 << 6)
   /// Its attributes were listed once.
   package static let listedXattrs = NodeFlags(rawValue: 1 << 8)
+  /// It was opened once without error, so a later open need not try.
+  package static let wasOpened = NodeFlags(rawValue: 1 << 9)
   /// An upper file that has, or had, several names.
   package static let upperHardLink = NodeFlags(rawValue: 1 << 7)
 }

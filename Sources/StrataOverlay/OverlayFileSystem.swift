@@ -27,6 +27,7 @@ package final class OverlayFileSystem: FileSystem {
         # NODES: \(nodes)
         # DESCRIPTORS: \(tree.budget.openDirectories + tree.budget.openFiles) of \(tree.budget.limit)
         # INDEXES: \(tree.indexed.count), \(tree.indexBytes) bytes
+        # FILES GIVEN AT OPEN: \(tree.storedFiles)
 
         """
     }
@@ -38,6 +39,7 @@ package final class OverlayFileSystem: FileSystem {
 
   package func start(_ notifier: Notifier) {
     self.notifier.withLock { $0 = notifier }
+    tree.withLock { $0.pages = notifier }
   }
 
   // MARK: - Names
