@@ -102,12 +102,11 @@ extension MergedTree {
     if name.count > 255 { throw .nameTooLong }
     let side = try directory(parent)
     if table[parent].flags.contains(.orphan) { throw .noSuchFileOrDirectory }
-    if side.layers.count > 1 {
-      try ensureIndex(parent, side)
-      if side.index?.entry(name)?.isVisible == true { throw .fileExists }
+    if side.layers.count > 1 || !isUpper(parent), try find(name, in: parent, side) != nil {
+      throw .fileExists
     }
     try copyUp(parent)
-    var state = placeState(name, in: parent)
+    var state = try placeState(name, in: parent)
     let directory = try upperDescriptor(of: parent)
     var file: SharedDescriptor?
     let isLiteral = object.type == .regular && MarkerFile.target(of: name) != nil
@@ -136,11 +135,13 @@ extension MergedTree {
     return try adopt(object, name, in: parent, directory, file, opaque: state.needsOpaque)
   }
 
-  /// What the index knows of a name that is not visible.
-  func placeState(_ name: RawPath, in parent: Slot) -> PlaceState {
-    guard let entry = sides.directory(table[parent].side)?.index?.entry(name) else {
-      return PlaceState()
-    }
+  /// How an upper directory stands at a name.
+  ///
+  /// Only the index knows whether a lower has the name: one that is not there is made.
+  func placeState(_ name: RawPath, in parent: Slot) throws(Errno) -> PlaceState {
+    let side = try directory(parent)
+    if side.layers.count > 1 { try ensureIndex(parent, side) }
+    guard let entry = side.index?.entry(name) else { return PlaceState() }
     let marker = entry.flags.contains(.marker)
     let hidden = entry.flags.contains(.hidden)
     return PlaceState(

@@ -14,7 +14,7 @@ extension MergedTree {
     if isDirectory(victim) { throw .isADirectory }
     try copyUp(parent)
     let directory = try upperDescriptor(of: parent)
-    let state = placeState(name, in: parent)
+    let state = try placeState(name, in: parent)
     let needsWhiteout = state.hasLower && !state.hasMarker
     if hasOneName(victim) { pin(victim) }
     if !isUpper(victim) {
@@ -39,7 +39,7 @@ extension MergedTree {
     guard try isEmpty(victim) else { throw .directoryNotEmpty }
     try copyUp(parent)
     let directory = try upperDescriptor(of: parent)
-    let state = placeState(name, in: parent)
+    let state = try placeState(name, in: parent)
     let needsWhiteout = state.hasLower && !state.hasMarker
     // Somebody may have it open: what the file system says of it afterwards is kept.
     let open = isUpper(victim) ? try descriptor(of: victim, at: 0) : nil
@@ -140,7 +140,7 @@ extension MergedTree {
     try copyUp(slot)
     try copyUp(parent)
     let directory = try upperDescriptor(of: parent)
-    let state = placeState(name, in: parent)
+    let state = try placeState(name, in: parent)
     let isLiteral = table[slot].type == .regular && MarkerFile.target(of: name) != nil
     if isLiteral { try setLiteral(slot) }
     if state.hasWhiteout {

@@ -48,11 +48,9 @@ extension MergedTree {
   }
 
   private func end(_ name: RawPath, in parent: Slot) throws(Errno) -> RenameEnd {
-    let side = try directory(parent)
-    if side.layers.count > 1 { try ensureIndex(parent, side) }
-    return RenameEnd(
+    RenameEnd(
       parent: parent, name: name, directory: try upperDescriptor(of: parent),
-      state: placeState(name, in: parent))
+      state: try placeState(name, in: parent))
   }
 
   private func checkReplacement(of target: Slot, by source: Slot) throws(Errno) {

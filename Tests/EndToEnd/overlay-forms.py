@@ -322,6 +322,26 @@ def removed_lower_is_a_whiteout_and_was_not_copied(lab):
 
 
 @case
+def removed_copies_of_lowers_stay_removed(lab):
+    """In directories that nobody has listed, so that nothing is known of their lowers yet."""
+    put(lab.lower(1) + "/d/f", "f")
+    put(lab.lower(1) + "/d/g", "g")
+    put(lab.lower(1) + "/e/sub/f", "f")
+    m = lab.mount()
+    os.chmod(m + "/d/f", 0o600)
+    os.unlink(m + "/d/f")
+    os.chmod(m + "/d/g", 0o600)
+    os.rename(m + "/d/g", m + "/moved")
+    os.unlink(m + "/e/sub/f")
+    os.rmdir(m + "/e/sub")
+    for _ in range(2):
+        for name in ("/d/f", "/d/g", "/e/sub"):
+            fails(errno.ENOENT, os.lstat, m + name)
+        assert is_whiteout(lab.upper + "/d/f") and is_whiteout(lab.upper + "/e/sub")
+        m = lab.again()
+
+
+@case
 def nothing_is_left_of_new_names(lab):
     lab.lower(1)
     m = lab.mount()
