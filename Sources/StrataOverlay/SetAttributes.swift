@@ -12,7 +12,10 @@ extension MergedTree {
     let slot = try table.slot(of: id)
     _ = try requireUpper()
     var owner: FileSystemIdentity?
-    if changes.uid != nil || changes.gid != nil { owner = try newOwner(slot, changes) }
+    // Nothing at all is chown(2) with neither id too: it dates the change and drops privileges.
+    if changes.uid != nil || changes.gid != nil || changes.isEmpty {
+      owner = try newOwner(slot, changes)
+    }
     if let gone = changedRemains(slot, changes, owner) { return shown(gone, of: slot) }
     if let size = changes.size {
       if size < 0 { throw .invalidArgument }
@@ -182,6 +185,14 @@ extension MergedTree {
     if mode != status.permissions { try setMode(slot, mode) }
     if table[slot].type != .regular || table[slot].flags.contains(.withoutXattrs) { return }
     try? xattrPlace(slot).remove("security.capability")
+  }
+}
+
+extension AttributeChanges {
+  fileprivate var isEmpty: Bool {
+    guard mode == nil, uid == nil, gid == nil, size == nil else { return false }
+    guard case .keep = accessTime, case .keep = modificationTime else { return false }
+    return true
   }
 }
 

@@ -500,6 +500,21 @@ def setuid_and_truncate(lab):
 
 
 @case
+def change_of_no_owner(lab):
+    """chown(2) with neither id dates the change and takes setuid away, as one with ids does."""
+    put(lab.lower(1) + "/s", "suid")
+    os.chmod(lab.lower(1) + "/s", 0o4755)
+    m = lab.mount()
+    os.chmod(m + "/s", 0o4755)
+    before = os.stat(m + "/s").st_ctime_ns
+    time.sleep(0.02)
+    os.chown(m + "/s", -1, -1)
+    info = os.stat(m + "/s")
+    assert info.st_ctime_ns > before
+    same(oct(info.st_mode & 0o7777), "0o755")
+
+
+@case
 def special_files_of_lowers(lab):
     os.mkfifo(lab.lower(1) + "/p", 0o644)
     os.mknod(lab.lower(1) + "/dev", stat.S_IFCHR | 0o644, os.makedev(1, 3))
