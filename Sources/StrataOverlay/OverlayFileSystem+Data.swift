@@ -11,11 +11,10 @@ extension OverlayFileSystem {
   ) {
     reply.answer(
       { () throws(Errno) in
-        try tree.withLock { tree throws(Errno) in
+        try changing { tree throws(Errno) in
           try tree.create(name, in: parent, mode: mode, request, context)
         }
       }, undo: undo)
-    tellStale()
   }
 
   package func makeTemporaryFile(
@@ -24,11 +23,10 @@ extension OverlayFileSystem {
   ) {
     reply.answer(
       { () throws(Errno) in
-        try tree.withLock { tree throws(Errno) in
+        try changing { tree throws(Errno) in
           try tree.makeTemporaryFile(in: parent, mode: mode, context)
         }
       }, undo: undo)
-    tellStale()
   }
 
   private func undo(_ entry: Entry, _ open: OpenResult) {
@@ -42,9 +40,8 @@ extension OverlayFileSystem {
   ) {
     reply.answer(
       { () throws(Errno) in
-        try tree.withLock { tree throws(Errno) in try tree.open(node, request) }
+        try changing { tree throws(Errno) in try tree.open(node, request) }
       }, undo: { open in tree.withLock { $0.release(node, handle: open.handle) } })
-    tellStale()
   }
 
   package func read(
@@ -63,7 +60,7 @@ extension OverlayFileSystem {
     _ reply: consuming CountReply
   ) {
     do throws(Errno) {
-      let file = try tree.withLock { tree throws(Errno) in
+      let file = try changing { tree throws(Errno) in
         try tree.writable(request.node, dropPrivileges: request.dropPrivileges)
       }
       try file.view.writeAll(data, at: request.offset)
@@ -71,7 +68,6 @@ extension OverlayFileSystem {
     } catch {
       reply.fail(error)
     }
-    tellStale()
   }
 
   package func release(
@@ -102,11 +98,10 @@ extension OverlayFileSystem {
     _ context: RequestContext, _ reply: consuming EmptyReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in
+      try changing { tree throws(Errno) in
         try tree.allocate(node, mode: mode, offset: offset, length: length)
       }
     }
-    tellStale()
   }
 
   package func seek(
@@ -124,9 +119,8 @@ extension OverlayFileSystem {
     _ request: CopyRequest, _ context: RequestContext, _ reply: consuming CountReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.copyRange(request) }
+      try changing { tree throws(Errno) in try tree.copyRange(request) }
     }
-    tellStale()
   }
 
   package func control(
@@ -135,11 +129,10 @@ extension OverlayFileSystem {
   ) {
     let bytes = (0..<input.byteCount).map { input.byte(at: $0) }
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in
+      try changing { tree throws(Errno) in
         try tree.control(request.node, request.command, bytes)
       }
     }
-    tellStale()
   }
 
   // MARK: - Directories
@@ -213,19 +206,17 @@ extension OverlayFileSystem {
     dropSetGroupID: Bool, _ context: RequestContext, _ reply: consuming EmptyReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in
+      try changing { tree throws(Errno) in
         try tree.setXattr(name, of: node, value, setting, dropSetGroupID: dropSetGroupID)
       }
     }
-    tellStale()
   }
 
   package func removeXattr(
     _ name: RawPath, of node: NodeID, _ context: RequestContext, _ reply: consuming EmptyReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.removeXattr(name, of: node) }
+      try changing { tree throws(Errno) in try tree.removeXattr(name, of: node) }
     }
-    tellStale()
   }
 }

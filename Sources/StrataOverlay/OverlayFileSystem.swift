@@ -74,11 +74,10 @@ package final class OverlayFileSystem: FileSystem {
   ) {
     reply.answer(
       { () throws(Errno) in
-        try tree.withLock { tree throws(Errno) in
+        try changing { tree throws(Errno) in
           try tree.makeNode(name, in: parent, mode: mode, device: device, context)
         }
       }, undo: undo)
-    tellStale()
   }
 
   package func makeDirectory(
@@ -87,11 +86,10 @@ package final class OverlayFileSystem: FileSystem {
   ) {
     reply.answer(
       { () throws(Errno) in
-        try tree.withLock { tree throws(Errno) in
+        try changing { tree throws(Errno) in
           try tree.makeDirectory(name, in: parent, mode: mode, context)
         }
       }, undo: undo)
-    tellStale()
   }
 
   package func makeSymlink(
@@ -100,11 +98,10 @@ package final class OverlayFileSystem: FileSystem {
   ) {
     reply.answer(
       { () throws(Errno) in
-        try tree.withLock { tree throws(Errno) in
+        try changing { tree throws(Errno) in
           try tree.makeSymlink(name, in: parent, target: target, context)
         }
       }, undo: undo)
-    tellStale()
   }
 
   package func link(
@@ -113,27 +110,24 @@ package final class OverlayFileSystem: FileSystem {
   ) {
     reply.answer(
       { () throws(Errno) in
-        try tree.withLock { tree throws(Errno) in try tree.link(node, to: name, in: parent) }
+        try changing { tree throws(Errno) in try tree.link(node, to: name, in: parent) }
       }, undo: undo)
-    tellStale()
   }
 
   package func unlink(
     _ name: RawPath, in parent: NodeID, _ context: RequestContext, _ reply: consuming EmptyReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.unlink(name, in: parent) }
+      try changing { tree throws(Errno) in try tree.unlink(name, in: parent) }
     }
-    tellStale()
   }
 
   package func removeDirectory(
     _ name: RawPath, in parent: NodeID, _ context: RequestContext, _ reply: consuming EmptyReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.removeDirectory(name, in: parent) }
+      try changing { tree throws(Errno) in try tree.removeDirectory(name, in: parent) }
     }
-    tellStale()
   }
 
   package func rename(
@@ -141,11 +135,10 @@ package final class OverlayFileSystem: FileSystem {
     _ flags: RenameFlags, _ context: RequestContext, _ reply: consuming EmptyReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in
+      try changing { tree throws(Errno) in
         try tree.rename(name, in: parent, to: newName, in: newParent, flags)
       }
     }
-    tellStale()
   }
 
   // MARK: - Attributes
@@ -163,9 +156,8 @@ package final class OverlayFileSystem: FileSystem {
     _ reply: consuming AttributesReply
   ) {
     reply.answer(lifetime: options.lifetime) { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.setAttributes(of: node, changes) }
+      try changing(but: node) { tree throws(Errno) in try tree.setAttributes(of: node, changes) }
     }
-    tellStale(but: node)
   }
 
   package func fileSystemStatus(
@@ -181,9 +173,21 @@ package final class OverlayFileSystem: FileSystem {
     if let node = entry.node { forget(node, count: 1) }
   }
 
-  /// Tells the kernel which attributes it remembers wrongly, after the reply that made them so: those
-  /// of files that were copied up, whose number or count of links may be another now.
-  func tellStale(but known: NodeID? = nil) {
+  /// Runs a change of the tree, and before its caller hears of it tells the kernel which attributes it
+  /// remembers wrongly.
+  ///
+  /// Told after the reply, a caller that is quick could still see the old ones. It is no risk here: a
+  /// request's own path keeps the nodes that it changes in the kernel, and attributes are forgotten
+  /// without waiting for anything.
+  func changing<Result: Sendable>(
+    but known: NodeID? = nil, _ body: (MergedTree) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    defer { tellStale(but: known) }
+    return try tree.withLock { tree throws(Errno) in try body(tree) }
+  }
+
+  /// Those of files that were copied up, whose number or count of links may be another now.
+  private func tellStale(but known: NodeID?) {
     let (nodes, listings) = tree.withLock { tree -> ([NodeID], [NodeID]) in
       if tree.staleAttributes.isEmpty { return ([], []) }
       defer {
