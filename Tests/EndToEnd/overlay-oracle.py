@@ -2,16 +2,18 @@
 """Compares a mount of strata-overlay with one of the kernel's overlay, operation by operation.
 
 Both get equal copies of randomly made layers (every kind of file, hard links, whiteouts, opaque
-directories, attributes, setgid directories, default ACLs). Then the same random operations go to both,
-and after each the result or errno is compared; now and then, and at the end, the whole trees: type,
-mode, owner, size, links of files, times of files, content, attributes, targets, devices, listings, and
-that st_ino and d_ino agree. Afterwards each side is mounted again, and each upper with the other
-program; all four must show the same tree.
+directories, attributes, setgid directories, default ACLs), on one file system or each on its own. Then
+the same random operations go to both, as root and as others, and after each the result or errno is
+compared; now and then, and at the end, the whole trees: type, mode, owner, size, links, times, content,
+attributes, ACLs, capabilities, targets, devices, listings, which names are one inode, that st_ino and d_ino
+agree and that st_ino stays. At random moments, and at the end, both are mounted again, and each upper with
+the other program; the two must go on showing the same. Some seeds rename directories with
+redirect_dir=on.
 
 Usage: overlay-oracle.py PROGRAM [--seed N] [--count N] [--ops N] [--dir DIR] [--userns] [--option O]
 Needs root, or root of a user namespace (--userns: marks are `user.overlay.` then).
 """
-import argparse, ctypes, errno, os, random, shutil, stat, subprocess, sys, time
+import argparse, ctypes, errno, mmap, os, random, shutil, stat, struct, subprocess, sys, time
 
 libc = ctypes.CDLL(None, use_errno=True)
 RENAME = {"noreplace": 1, "exchange": 2, "whiteout": 4}
@@ -56,13 +58,18 @@ class Layers:
             gid=rng.choice(IDS), xattr=rng.random() < 0.2, acl=rng.random() < 0.08,
             time=rng.randrange(10**9), hole=rng.random() < 0.2)
 
-    def build(self, root):
+    def build(self, root, apart):
+        """`apart`: every lower is a file system of its own."""
         made = []
         for number, plan in enumerate(self.plan):
             top = os.path.join(root, f"lower{number}")
             os.makedirs(top)
+            if apart:
+                call(libc.mount, b"tmpfs", top.encode(), b"tmpfs", 0, b"mode=755")
             for entry in plan:
                 self.make(top, entry)
+            for place, (directory, _, _) in enumerate(os.walk(top)):
+                os.utime(directory, (place, place))
             made.append(top)
         return made
 
@@ -133,27 +140,36 @@ class Layers:
 class Side:
     """One of the two mounts."""
 
-    def __init__(self, name, root, program, layers, options, userns):
+    def __init__(self, name, root, program, options, layers, plan):
         self.name, self.root, self.program, self.options = name, root, program, options
-        self.userns = userns
+        self.plan = plan
         os.makedirs(root)
-        self.lowers = layers.build(root)
+        self.lowers = layers.build(root, plan.apart)
         self.upper, self.work, self.mp = (os.path.join(root, n) for n in ("upper", "work", "mp"))
         for path in (self.upper, self.work, self.mp):
             os.mkdir(path)
         os.utime(self.upper, (1, 1))
         self.fds = {}
+        self.numbers = {}
 
-    def mount(self, program=None):
-        program = self.program if program is None else program
+    @property
+    def is_kernel(self):
+        return self.program == "kernel"
+
+    def mount(self):
         text = "lowerdir=" + ":".join(self.lowers)
         text += f",upperdir={self.upper},workdir={self.work}"
-        if program == "kernel":
-            text += ",userxattr" if self.userns else ",redirect_dir=off,metacopy=off"
-            text += ",index=off,xino=off"
+        if self.plan.redirects:
+            text += ",redirect_dir=on"
+        if self.is_kernel:
+            if self.plan.userns:
+                text += ",userxattr"
+            elif not self.plan.redirects:
+                text += ",redirect_dir=off"
+            text += ",metacopy=off" * (not self.plan.userns) + ",index=off,xino=off"
             call(libc.mount, b"overlay", self.mp.encode(), b"overlay", 0, text.encode())
         else:
-            run(program, "-o", text + self.options, self.mp)
+            run(self.program, "-o", text + self.options, self.mp)
 
     def unmount(self):
         for fd in list(self.fds.values()):
@@ -169,6 +185,14 @@ class Side:
         # The daemon ends by itself; its lock on the work directory goes with it.
         time.sleep(0.01)
 
+    def remove(self):
+        for fd in self.fds.values():
+            os.close(fd)
+        for path in [self.mp] + self.lowers:
+            while os.path.ismount(path):
+                if libc.umount2(path.encode(), 2) < 0:
+                    break
+
     def path(self, relative):
         return os.path.join(self.mp, relative)
 
@@ -181,7 +205,8 @@ class Side:
         inodes, of which one keeps old attributes: p is of a lower, or was."""
         path = os.path.join(self.upper, p)
         try:
-            return "user.overlay.origin" in os.listxattr(path, follow_symlinks=False)
+            # Only files and directories can hold the mark that says so.
+            return "user.overlay.origin" in os.listxattr(path) or not os.path.isfile(path) or os.path.islink(path)
         except OSError:
             return True
 
@@ -276,6 +301,8 @@ class Side:
         call(libc.renameat2, -100, self.path(p).encode(), -100, self.path(q).encode(), flags)
 
     def op_chmod(self, p, mode):
+        if os.path.isfile(self.path(p)) and self.has_capability(p):
+            mode &= 0o777
         os.chmod(self.path(p), mode)
 
     def op_chown(self, p, uid, gid):
@@ -299,6 +326,66 @@ class Side:
     def op_removexattr(self, p, key):
         os.removexattr(self.path(p), key, follow_symlinks=False)
 
+    def op_setacl(self, p, kind, who, bits):
+        """An ACL with one named user and one named group."""
+        entries = [(1, 7, -1), (2, bits & 7, who), (4, bits >> 3 & 7, -1), (8, 5, who), (16, bits >> 6 & 7 | 1, -1),
+                   (32, bits & 5, -1)]
+        value = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *e) for e in entries)
+        os.setxattr(self.path(p), "system.posix_acl_" + kind, value, follow_symlinks=False)
+
+    def op_setcap(self, p, bits):
+        # FUSE does not say whether a capability alone is to go or setuid bits too: both go.
+        if os.lstat(self.path(p)).st_mode & 0o6000:
+            return
+        os.setxattr(self.path(p), "security.capability", struct.pack("<5I", 0x2000001, bits, 0, 0, 0), follow_symlinks=False)
+
+    def op_as(self, uid, gid, name, *arguments):
+        os.setegid(gid)
+        os.seteuid(uid)
+        try:
+            return getattr(self, "op_" + name)(*arguments)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+    def op_seek(self, p, whence, offset):
+        """Where holes are is the file system's matter; that they read as zeros is not."""
+        fd = os.open(self.path(p), os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            size = os.fstat(fd).st_size
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return None
+            try:
+                found = os.lseek(fd, offset, whence)
+            except OSError as error:
+                if error.errno != errno.ENXIO or offset >= size or whence != os.SEEK_DATA:
+                    raise
+                found = size
+            between = os.pread(fd, found - offset, offset)
+            return whence == os.SEEK_HOLE or not between.strip(b"\0")
+        finally:
+            os.close(fd)
+
+    def op_map(self, p, value):
+        fd = os.open(self.path(p), os.O_RDWR | os.O_NONBLOCK)
+        try:
+            info, size = os.fstat(fd), os.fstat(fd).st_size
+            # What the daemon writes for a mapping drops privileges, as any other write does.
+            if size == 0 or not stat.S_ISREG(info.st_mode) or info.st_mode & 0o6000 or self.has_capability(p):
+                return None
+            with mmap.mmap(fd, size) as memory:
+                memory[size // 2] = value
+                memory.flush()
+                return hash(memory[:])
+        finally:
+            os.close(fd)
+
+    def has_capability(self, p):
+        return "security.capability" in os.listxattr(self.path(p))
+
+    def op_statfs(self, p):
+        return os.statvfs(self.path(p)).f_namemax
+
     def op_stat(self, p):
         return describe(self.path(p), os.lstat(self.path(p)))
 
@@ -312,6 +399,7 @@ class Side:
         if key in self.fds:
             os.close(self.fds.pop(key))
         self.fds[key] = os.open(self.path(p), flags)
+        self.numbers[key] = os.fstat(self.fds[key]).st_ino
 
     def op_close(self, key):
         if key in self.fds:
@@ -326,7 +414,7 @@ class Side:
     def op_fdchmod(self, key, mode):
         # The kernel brings the name of a removed lower fifo back when its mode changes.
         if key in self.fds and not stat.S_ISFIFO(os.fstat(self.fds[key]).st_mode):
-            os.fchmod(self.fds[key], mode)
+            os.fchmod(self.fds[key], mode & 0o777)
 
     def op_fdtruncate(self, key, size):
         return os.ftruncate(self.fds[key], size) if key in self.fds else None
@@ -337,6 +425,13 @@ class Side:
         info = os.fstat(self.fds[key])
         return (info.st_size, info.st_mode, info.st_uid, info.st_nlink)
 
+    def op_fdsync(self, key):
+        return os.fsync(self.fds[key]) if key in self.fds else None
+
+    def op_fdcopy(self, key, other, offset):
+        if key in self.fds and other in self.fds:
+            return self.copy(self.fds[key], self.fds[other], 5000, 0, offset)
+
     def op_fallocate(self, p, mode, offset, length):
         fd = os.open(self.path(p), os.O_RDWR | os.O_NONBLOCK)
         try:
@@ -344,12 +439,21 @@ class Side:
         finally:
             os.close(fd)
 
+    def copy(self, source, target, count, start, end):
+        """The kernel's overlay copies within one file system only."""
+        try:
+            return os.copy_file_range(source, target, count, start, end)
+        except OSError as error:
+            if error.errno != errno.EXDEV or not self.plan.apart:
+                raise
+            return os.pwrite(target, os.pread(source, count, start or 0), end or 0)
+
     def op_copyrange(self, p, q, count):
         source = os.open(self.path(p), os.O_RDONLY | os.O_NONBLOCK)
         try:
             target = os.open(self.path(q), os.O_RDWR | os.O_NONBLOCK)
             try:
-                return os.copy_file_range(source, target, count)
+                return self.copy(source, target, count, None, None)
             finally:
                 os.close(target)
         finally:
@@ -385,9 +489,14 @@ def describe(path, info):
     return fields
 
 
-def snapshot(root, times):
-    """Everything that a user can see of a tree."""
+def snapshot(root, started, mark):
+    """Everything that a user can see of a tree. Times from before `started` are told exactly, later ones
+    only as before or since `mark`."""
     tree, numbers = {}, {}
+
+    def when(nanoseconds):
+        return nanoseconds if nanoseconds < started else "now" if nanoseconds >= mark else "lately"
+
     for directory, dirs, files in os.walk(root):
         with os.scandir(directory) as entries:
             listed = {e.name: e for e in entries}
@@ -401,6 +510,8 @@ def snapshot(root, times):
                 # The kernel lists the whiteouts of a directory that only one layer has.
                 continue
             fields = describe(path, info)
+            fields["mtime"], fields["changed"] = when(info.st_mtime_ns), info.st_ctime_ns >= mark
+            fields["number"] = (info.st_dev, info.st_ino)
             if name != ".":
                 fields["d_ino"] = listed[name].inode() == info.st_ino
                 fields["d_type"] = listed[name].is_dir(follow_symlinks=False)
@@ -414,12 +525,10 @@ def snapshot(root, times):
             if stat.S_ISREG(info.st_mode):
                 with open(path, "rb") as f:
                     fields["content"] = f.read()
-                if times and key in times:
-                    fields["mtime"] = info.st_mtime_ns
             elif stat.S_ISLNK(info.st_mode):
                 fields["target"] = os.readlink(path)
             if not stat.S_ISDIR(info.st_mode):
-                numbers.setdefault(info.st_ino, []).append(key)
+                numbers.setdefault(fields["number"], []).append(key)
             tree[key] = fields
     # Which names are one inode.
     for names in numbers.values():
@@ -428,19 +537,35 @@ def snapshot(root, times):
     return tree
 
 
-def difference(a, b, kernel):
-    """Lines that say how the trees differ; `kernel` is the one that the kernel's overlay shows."""
+def touched(key, paths):
+    return any(key == p or key.startswith(p + "/") for p in paths)
+
+
+def difference(ours, kernel, before, paths, upper, redirects):
+    """Lines that say how what ours shows differs from what the kernel's overlay shows; `before`: the
+    two trees of the last comparison, `paths`: names that have been given to other objects since,
+    `upper`: our upper."""
     lines = []
-    for key in sorted(set(a) | set(b)):
-        if key not in a or key not in b:
-            lines.append(f"  {key}: only in {'first' if key in a else 'second'}")
-        elif a[key] != b[key]:
-            for field in sorted(set(a[key]) | set(b[key])):
-                x, y = a[key].get(field), b[key].get(field)
-                # The kernel lists some copied-up children under another number than stat shows.
-                wanted = field == "d_ino" and kernel[key].get(field) is False
-                if x != y and not wanted:
-                    lines.append(f"  {key}: {field}: {str(x)[:120]} / {str(y)[:120]}")
+    for key in sorted(set(ours) | set(kernel)):
+        if key not in ours or key not in kernel:
+            lines.append(f"  {key}: only in {'ours' if key in ours else 'the kernel'}")
+            continue
+        x, y = dict(ours[key]), dict(kernel[key])
+        for side, tree, old in ((x, ours, before[0]), (y, kernel, before[1])):
+            number = side.pop("number")
+            side["stable"] = touched(key, paths) or key not in old or old[key]["number"][1] == number[1]
+        for field in sorted(set(x) | set(y)):
+            # The kernel lists some copied-up children under another number than stat shows, and changes
+            # some numbers at copy-up.
+            wanted = field in ("d_ino", "stable") and y.get(field) is False
+            # With redirects it touches a directory for a rename that then fails.
+            if field == "mtime" and x["type"] == stat.S_IFDIR:
+                wanted = redirects
+            # It also copies up for a change that then fails, which dates file and directory.
+            if field == "changed":
+                wanted = x[field] or x["type"] == stat.S_IFDIR or not os.path.lexists(os.path.join(upper, key))
+            if x.get(field) != y.get(field) and not wanted:
+                lines.append(f"  {key}: {field}: ours {str(x.get(field))[:120]} / kernel {str(y.get(field))[:120]}")
     return lines
 
 
@@ -473,9 +598,25 @@ class Walk:
 
         mode = lambda: rng.choice([0o644, 0o600, 0o755, 0o4755, 0o2755, 0o6711, 0o777, 0o1777, 0o444])
         key = rng.randrange(4)
-        xattr = rng.choice(["user.t", "user.u", "user.overlay.x"] if self.userns
-                           else ["user.t", "user.u", "trusted.z", "trusted.overlay.x", "trusted.overlay.opaque"])
+        xattr = rng.choice(["user.t", "user.u", "user.overlay.x", "user." + "n" * 200] if self.userns
+                           else ["user.t", "user.u", "trusted.z", "trusted.overlay.x", "trusted.overlay.opaque", "security.s"])
+        who = lambda: rng.choice(IDS[1:4])
+        asked = [
+            ("unlink", old()), ("rmdir", rng.choice(dirs[1:] or ["x"])), ("rename", old(), new(), 0), ("chmod", old(), mode()),
+            ("truncate", old(), 5), ("setxattr", old(), "user.t", b"as", 0), ("link", old(), new()), ("symlink", new(), "as"),
+            ("mknod", new(), stat.S_IFIFO | 0o666, 0), ("read", old()), ("listdir", rng.choice(dirs)), ("write", old(), 0, 0, b"as"),
+            ("utime", old(), 5), ("chown", old(), who(), -1), ("chown", old(), -1, who()), ("removexattr", old(), "user.t"),
+            ("rename", old(), old(), rng.choice([0, 2])), ("setacl", old(), "access", who(), 0o777), ("map", old(), 65),
+            ("tmpfile", rng.choice(dirs), 0o2770, new(), b"as"), ("fallocate", old(), 0, 0, 100)]
         choices = [
+            (12, lambda: ("as", who(), who()) + rng.choice(asked)),
+            (3, lambda: ("setacl", old(), rng.choice(["access", "default"]), rng.choice(IDS), rng.randrange(512))),
+            (2, lambda: ("setcap", old(), rng.randrange(1 << 20))),
+            (2, lambda: ("seek", old(), rng.choice([os.SEEK_DATA, os.SEEK_HOLE]), rng.choice([0, 1, 4096, 50000]))),
+            (2, lambda: ("map", old(), rng.randrange(256))),
+            (1, lambda: ("fdsync", key)),
+            (1, lambda: ("fdcopy", key, rng.randrange(4), rng.choice([0, 6000]))),
+            (1, lambda: ("statfs", old())),
             (6, lambda: ("create", new(), mode() & 0o777, rng.choice([0, 0o22, 0o77]), data())),
             (6, lambda: ("mkdir", new(), rng.choice([0o777, 0o755, 0o700]), rng.choice([0, 0o22, 0o77]))),
             (6, lambda: ("write", old(), rng.choice([0, 0, os.O_TRUNC, os.O_APPEND]), rng.choice([0, 3, 5000]), data())),
@@ -514,85 +655,136 @@ class Walk:
         return rng.choices([c for _, c in choices], [w for w, _ in choices])[0]()
 
 
-def compare(first, second, stage, times, trail):
-    a, b = snapshot(first.mp, times), snapshot(second.mp, times)
-    lines = difference(a, b, b if stage.endswith("crossed") else a)
-    if lines:
-        print(f"DIFFERENCE {stage} ({first.name} / {second.name}):")
-        print("\n".join(lines[:40]))
-        for op in trail[-30:]:
-            print("   ", op)
-    return not lines
+class Plan:
+    """What one seed tries."""
+
+    def __init__(self, seed, arguments):
+        rng = random.Random(f"plan {seed}")
+        self.userns = arguments.userns
+        self.apart = rng.random() < 0.25
+        self.redirects = not arguments.userns and rng.random() < 0.25
 
 
-def same(op, a, b):
-    """Differences that are known and wanted."""
-    if a == b:
+class Trial:
+    def __init__(self, seed, arguments):
+        self.seed, self.arguments, self.rng, self.plan = seed, arguments, random.Random(seed), Plan(seed, arguments)
+        self.base = os.path.join(arguments.dir, f"oracle-{os.getpid()}-{seed}")
+        shutil.rmtree(self.base, ignore_errors=True)
+        self.layers = Layers(self.rng, arguments.userns)
+        self.sides = [Side(name, f"{self.base}/{name}", program, arguments.option, self.layers, self.plan)
+                      for name, program in (("k", "kernel"), ("s", arguments.program))]
+        self.started = time.time_ns()
+        # Names that were given to other objects since the last comparison.
+        self.trail, self.moved, self.before, self.mark = [], set(), ({}, {}), self.started
+
+    def ordered(self, pair):
+        """Ours first."""
+        return pair[::-1] if self.sides[0].is_kernel else pair
+
+    def compare(self, stage):
+        """Whether both show the same."""
+        pair = [snapshot(s.mp, self.started, self.mark) for s in self.sides]
+        ours, kernel = self.ordered(pair)
+        before = self.ordered(self.before)
+        lines = difference(ours, kernel, before, self.moved, self.ordered(self.sides)[0].upper, self.plan.redirects)
+        self.before, self.moved = pair, set()
+        time.sleep(0.01)
+        # The clock by which file systems date changes: CLOCK_REALTIME_COARSE.
+        self.mark = time.clock_gettime_ns(5)
+        time.sleep(0.01)
+        if lines:
+            print(f"DIFFERENCE seed {self.seed} {stage} (lowers apart: {self.plan.apart}, redirects: {self.plan.redirects}):")
+            print("\n".join(lines[:40]))
+            for op in self.trail[-30:]:
+                print("   ", op)
+        return not lines
+
+    def both(self, action):
+        for side in self.sides:
+            action(side)
+
+    def swap(self):
+        """Each upper is mounted by the other program from now on."""
+        self.both(Side.unmount)
+        self.sides[0].program, self.sides[1].program = self.sides[1].program, self.sides[0].program
+        self.both(Side.mount)
+
+    def step(self, number, walk):
+        op = walk.operation()
+        split = self.plan.userns and "link" in op[:4] and any(
+            s.is_kernel and s.splits(op[op.index("link") + 1]) for s in self.sides)
+        pair = [s.do(op) for s in self.sides]
+        ours, kernel = self.ordered(pair)
+        self.trail.append(f"{number} {str(op)[:300]} -> {str(kernel)[:100]}")
+        self.moved.update(moves(op))
+        if not same(op, kernel, ours):
+            print(f"seed {self.seed} step {number}: {str(op)[:300]}\n   kernel {str(kernel)[:300]}\n   ours   {str(ours)[:300]}")
+            print("\n".join("    " + line for line in self.trail[-25:]))
+            return False
+        if split and ours == kernel == ("ok", None):
+            self.both(Side.remount)
+        elif self.rng.random() < 0.01:
+            self.swap()
+            self.trail.append(f"{number} swapped")
+        every = self.arguments.every
+        return number % every != every - 1 or self.compare(f"after step {number}")
+
+    def run(self):
+        self.both(Side.mount)
+        if not self.compare("at the start"):
+            return False
+        walk = Walk(self.rng, self.sides[0], self.plan.userns)
+        for number in range(self.arguments.ops):
+            if not self.step(number, walk):
+                return False
+        if not self.compare("at the end"):
+            return False
+        self.both(Side.remount)
+        good = self.compare("mounted again")
+        self.swap()
+        good = self.compare("with the uppers crossed") and good
+        self.both(Side.unmount)
+        return good
+
+    def close(self, good):
+        if not good and self.arguments.trail:
+            with open(f"{self.arguments.trail}-{self.seed}", "w") as f:
+                f.write("\n".join([str(e) for l in self.layers.plan for e in l] + self.trail) + "\n")
+        self.both(Side.remove)
+        if good or not self.arguments.keep:
+            shutil.rmtree(self.base, ignore_errors=True)
+
+
+def moves(op):
+    """The names that an operation may give to another object."""
+    if op[0] == "as":
+        return moves(op[3:])
+    if op[0] in ("create", "create_as", "mkdir", "mkdir_as", "unlink", "rmdir", "symlink", "mknod"):
+        return [op[1]]
+    return {"rename": op[1:3], "link": op[2:3], "tmpfile": op[3:4]}.get(op[0], []) if op[0] != "tmpfile" or op[3] else []
+
+
+def same(op, kernel, ours):
+    """Whether the answers are equal, or differ as is known and wanted."""
+    if ours == kernel:
         return True
+    if op[0] == "as":
+        return same(op[3:], kernel, ours)
     # A FUSE file system refuses what its kernel part never hands on.
-    if op[0] == "fallocate" and b == ("error", "ENOTSUP"):
+    if op[0] == "fallocate" and ours == ("error", "ENOTSUP"):
         return True
     # The kernel's overlay copies a removed lower directory up by a name that is gone.
-    return op[0] == "fdchmod" and a in (("error", "ENOTDIR"), ("error", "ENOENT")) and b == ("ok", None)
+    return op[0] == "fdchmod" and kernel in (("error", "ENOTDIR"), ("error", "ENOENT")) and ours == ("ok", None)
 
 
 def trial(seed, arguments):
-    rng = random.Random(seed)
-    base = os.path.join(arguments.dir, f"oracle-{os.getpid()}-{seed}")
-    shutil.rmtree(base, ignore_errors=True)
-    layers = Layers(rng, arguments.userns)
-    first = Side("kernel", base + "/k", "kernel", layers, "", arguments.userns)
-    second = Side("ours", base + "/s", arguments.program, layers, arguments.option, arguments.userns)
-    trail, good, times = [], True, set()
+    it = Trial(seed, arguments)
+    good = False
     try:
-        first.mount()
-        second.mount()
-        if not compare(first, second, "at the start", None, [str(l) for l in layers.plan]):
-            return False
-        walk = Walk(rng, first, arguments.userns)
-        for step in range(arguments.ops):
-            op = walk.operation()
-            split = arguments.userns and op[0] == "link" and any(
-                s.program == "kernel" and s.splits(op[1]) for s in (first, second))
-            a, b = first.do(op), second.do(op)
-            if split and a == b == ("ok", None):
-                first.remount()
-                second.remount()
-            trail.append(f"{step} {str(op)[:200]} -> {str(a)[:100]}")
-            if not same(op, a, b):
-                print(f"seed {seed} step {step}: {str(op)[:300]}\n   kernel {str(a)[:300]}\n   ours   {str(b)[:300]}")
-                for line in trail[-25:]:
-                    print("   ", line)
-                good = False
-                break
-            if step % arguments.every == arguments.every - 1:
-                if not compare(first, second, f"seed {seed} after step {step}", None, trail):
-                    good = False
-                    break
-        if good:
-            good = compare(first, second, f"seed {seed} at the end", None, trail)
-        first.unmount()
-        second.unmount()
-        if good:
-            for stage, programs in (("remounted", (None, None)), ("uppers crossed", (arguments.program, "kernel"))):
-                first.mount(programs[0])
-                second.mount(programs[1])
-                good = compare(first, second, f"seed {seed} {stage}", None, trail) and good
-                first.unmount()
-                second.unmount()
-        return good
+        good = it.run()
     finally:
-        if not good and arguments.trail:
-            with open(f"{arguments.trail}-{seed}", "w") as f:
-                f.write("\n".join([str(e) for l in layers.plan for e in l] + trail) + "\n")
-        for side in (first, second):
-            for fd in side.fds.values():
-                os.close(fd)
-            while os.path.ismount(side.mp):
-                if libc.umount2(side.mp.encode(), 2) < 0:
-                    break
-        if good or not arguments.keep:
-            shutil.rmtree(base, ignore_errors=True)
+        it.close(good)
+    return good
 
 
 def main():
