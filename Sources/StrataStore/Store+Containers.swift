@@ -8,9 +8,13 @@ extension Store {
   /// Makes a container with a layer to write to.
   ///
   /// Locks: layers and, inside, containers; an id or name that is taken is refused before anything is
-  /// made. If the record cannot be saved the layer goes again.
+  /// made. If the record cannot be saved the layer goes again. In a transient store every container
+  /// is volatile, as its layer is (storage-format 4.15): a record that outlived the run root would
+  /// name a layer that is gone.
   public func createContainer(_ creation: ContainerCreation) throws(StoreError) -> ContainerRecord {
     try requireWritable()
+    var creation = creation
+    if configuration.transient { creation.volatile = true }
     return try layerStore.writing { layers throws(StoreError) in
       var image: ImageRecord?
       var parent: String?
@@ -33,8 +37,7 @@ extension Store {
         layer.mountLabel = record.flags.string(Flags.mountLabel) ?? ""
         try containers.insert(record)
         _ = try makeEmpty(
-          layer, [], parent: parent, volatile: creation.volatile || configuration.transient, &layers
-        )
+          layer, [], parent: parent, volatile: creation.volatile, &layers)
         do throws(StoreError) {
           for item in creation.data {
             try containers.setData(item.key, item.bytes, digest: item.recordedDigest, of: id)

@@ -135,6 +135,23 @@ import Testing
 }
 
 @Suite struct ContainerTests {
+  @Test func nothingOfATransientContainerOutlivesTheRunRoot() throws {
+    let fixture = try StoreFixture("transient")
+    let store = try Store(
+      StoreConfiguration(
+        graphRoot: fixture.graphRoot, runRoot: fixture.runRoot,
+        driverOptions: ["overlay.mount_program=\(testMountProgram)"], transient: true))
+    let made = try store.createContainer(ContainerCreation(names: ["passing"]))
+    #expect(made.isVolatile)
+    let records = "run/overlay-containers/volatile-containers.json"
+    #expect(try fixture.scratch.text(RawPath(records)).contains(made.id))
+    #expect(
+      try !fixture.scratch.directory.exists(RawPath("root/overlay-containers/containers.json"))
+        || !fixture.scratch.text("root/overlay-containers/containers.json").contains(made.id))
+    try FileDescriptor.workingDirectory.removeTree(fixture.runRoot)
+    #expect(try OpenStore.open(fixture).containers().isEmpty)
+  }
+
   @Test func recordLayerAndDirectories() throws {
     let open = try OpenStore()
     let store = open.store
