@@ -53,7 +53,14 @@ extension Store {
     throws(StoreError)
   {
     try requireWritable()
-    let (kind, id) = try locate(key, kind)
+    let found: (kind: RecordKind, id: String)
+    do throws(StoreError) {
+      found = try locate(key, kind)
+    } catch {
+      // Here, and not where names change, the peer has these words for it.
+      throw kind == nil && error.code == .layerUnknown ? StoreError(.notAnID) : error
+    }
+    let (kind, id) = found
     switch kind {
     case .layer:
       try layerStore.writing { writer throws(StoreError) in

@@ -44,7 +44,8 @@ extension Store {
       return try target.writing { images throws(StoreError) in
         guard let image = images.find(key) else { throw StoreError(.notAnImage) }
         let containers = try containerStore.reading { containers in containers }
-        if let container = containers.containers(image: image.id).first {
+        // The peer names the last one.
+        if let container = containers.containers(image: image.id).last {
           throw StoreError(.imageUsedByContainer).wrapped("image used by \(container.id)")
         }
         let unused = unusedLayers(

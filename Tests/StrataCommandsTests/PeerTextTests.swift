@@ -47,6 +47,11 @@ struct PeerTextTests {
       "layer mapped", "create-layer a b c", "mount", "layers --nosuch", "layers --json=maybe",
       "create-layer -i", "import-layer -f /nonexistent", "nosuch", "layer --help", "diff a b c",
     ],
+    [
+      "create-layer -n q", "create-image -n im q", "create-container -i first im",
+      "create-container -i second im", "create-container -i third im", "delete-image im",
+      "delete-image -t im", "set-metadata -m foo nosuch", "set-metadata nosuch",
+    ],
   ]
 
   @Test(arguments: sequences) func textsAreThePeers(lines: [String]) throws {
