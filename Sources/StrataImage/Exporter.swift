@@ -25,6 +25,12 @@ public func exportImage(
   if let compression = options.compression, ![.none, .gzip, .zstd].contains(compression) {
     throw StoreError(.usage, "layers of images are plain, gzip or zstd, not \(compression)")
   }
+  if let tag = destination.tag, !isReferenceName(tag) {
+    throw StoreError(
+      .usage,
+      "\(destination): \(quoted(tag)) is no tag of an OCI image: letters, digits and single "
+        + "-._:@+ between them")
+  }
   let stored = try StoredImage(image, in: store)
   switch destination {
   case .ociLayout(let path, let tag):

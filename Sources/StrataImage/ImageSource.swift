@@ -64,6 +64,7 @@ public enum ImageDestination: Sendable, CustomStringConvertible {
   public init?(_ text: String) {
     guard let (kind, rest) = splitTransport(text) else { return nil }
     let (path, tag) = splitTag(rest)
+    guard !path.isEmpty else { return nil }
     switch kind {
     case .oci: self = .ociLayout(path, tag: tag)
     case .ociArchive: self = .ociArchive(path, tag: tag)
@@ -76,6 +77,14 @@ public enum ImageDestination: Sendable, CustomStringConvertible {
   public var path: RawPath {
     switch self {
     case .ociLayout(let path, _), .ociArchive(let path, _), .dockerArchive(let path, _): path
+    }
+  }
+
+  /// The name that the image gets in an OCI layout, where one is asked for.
+  var tag: String? {
+    switch self {
+    case .ociLayout(_, let tag), .ociArchive(_, let tag): tag
+    case .dockerArchive: nil
     }
   }
 

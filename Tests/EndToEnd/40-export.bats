@@ -98,3 +98,18 @@ same_image() { # an image reference for skopeo: same diff IDs, same config byte 
   [[ -z $(ls -A "$T/small") ]]
   check_clean
 }
+
+@test "a tag that skopeo would not read is refused" {
+  local tag
+  for tag in v1 1.0--rc a/b:c@d my_image v+1; do
+    strata export --quiet demo "oci:$T/layout:$tag"
+    skopeo inspect --raw "oci:$T/layout:$tag" >/dev/null
+  done
+  for tag in 'v!' -v v- a..b a/ /a 'a b' a---b; do
+    ! command skopeo inspect --raw "oci:$T/layout:$tag" 2>/dev/null
+    refused "oci:$T/other:$tag" "no tag" -- strata export --quiet demo "oci:$T/other:$tag"
+    refused "no tag" -- strata export --quiet demo "oci-archive:$T/other.tar:$tag"
+  done
+  [[ ! -e $T/other && ! -e $T/other.tar ]]
+  refused "no destination" -- strata export demo oci:
+}
