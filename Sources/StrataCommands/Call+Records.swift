@@ -9,32 +9,38 @@ extension Session {
   /// The id of what a word names.
   ///
   /// The peer's verbs hand the word over as it is. `strata` also knows images by the short names
-  /// that people say: `two` for `localhost/two:latest`.
+  /// that people say: `two` for `localhost/two:latest`. Whoever has the word for a name comes before
+  /// all whose ids only begin so: `db` and `cafe` are names of containers, and of hex digits alone.
   func key(_ word: String, in store: Store) throws(StoreError) -> String {
     guard persona == .strata else { return word }
-    do throws(StoreError) {
-      return try store.identify(word).id
-    } catch {
-      guard isUnknown(error) else { throw error }
-      if let image = try imageByShortName(word, in: store) { return image.id }
-      throw StoreError(
-        .notAnID,
-        "no layer, image or container is called \(word): `strata images`, `strata containers` and "
-          + "`strata layers` list what there is")
-    }
+    if let found = try store.identify(exactly: word) { return found.id }
+    if let image = try imageByShortName(word, in: store) { return image.id }
+    // The peer's order where it mounts and deletes.
+    if let id = try known({ () throws(StoreError) in try store.container(word).id }) { return id }
+    if let id = try known({ () throws(StoreError) in try store.image(word).id }) { return id }
+    if let id = try known({ () throws(StoreError) in try store.layer(word).id }) { return id }
+    throw StoreError(
+      .notAnID,
+      "no layer, image or container is called \(word): `strata images`, `strata containers` and "
+        + "`strata layers` list what there is")
   }
 
   /// As `key` for verbs that take images alone.
   func imageKey(_ word: String, in store: Store) throws(StoreError) -> String {
     guard persona == .strata else { return word }
-    do throws(StoreError) {
-      return try store.image(word).id
-    } catch {
-      guard isUnknown(error) else { throw error }
-      if let image = try imageByShortName(word, in: store) { return image.id }
-      throw StoreError(
-        .imageUnknown, "no image is called \(word): `strata images` lists what there is")
-    }
+    let found = try known { () throws(StoreError) in try store.image(word) }
+    if let found, found.id == word || found.names.contains(word) { return found.id }
+    if let image = try imageByShortName(word, in: store) ?? found { return image.id }
+    throw StoreError(
+      .imageUnknown, "no image is called \(word): `strata images` lists what there is")
+  }
+
+  /// As `key` for verbs that take containers alone.
+  func containerKey(_ word: String, in store: Store) throws(StoreError) -> String {
+    guard persona == .strata else { return word }
+    if let id = try known({ () throws(StoreError) in try store.container(word).id }) { return id }
+    throw StoreError(
+      .notAContainer, "no container is called \(word): `strata containers` lists what there is")
   }
 
   /// A name for an image in podman's normal form; as given for the peer.
@@ -42,8 +48,17 @@ extension Session {
     persona == .peer ? name : try normalizedReference(name)
   }
 
-  private func isUnknown(_ error: StoreError) -> Bool {
-    [.layerUnknown, .imageUnknown, .containerUnknown, .notAnID].contains(error.code)
+  /// What a look-up finds; nil where there is no such thing.
+  private func known<Found>(
+    _ find: () throws(StoreError) -> Found
+  ) throws(StoreError) -> Found? {
+    do throws(StoreError) {
+      return try find()
+    } catch {
+      let unknown: Set<StoreError.Code> = [.layerUnknown, .imageUnknown, .containerUnknown]
+      guard unknown.contains(error.code) else { throw error }
+      return nil
+    }
   }
 
   /// The image whose name is the word in normal form, else the only one whose name ends with it.

@@ -58,6 +58,21 @@ extension Store {
     return (.container, container.id)
   }
 
+  /// What has the key as its id or name: a container, else an image, else a layer.
+  public func identify(exactly key: String) throws(StoreError) -> (kind: RecordKind, id: String)? {
+    let container = try containerStore.reading { containers in
+      containers[key] ?? containers.named(key)
+    }
+    if let container { return (.container, container.id) }
+    if let image = try findImage(key)?.record, image.id == key || image.names.contains(key) {
+      return (.image, image.id)
+    }
+    if let layer = try findLayer(key)?.record, layer.id == key || layer.names.contains(key) {
+      return (.layer, layer.id)
+    }
+    return nil
+  }
+
   /// The layers whose plain tar has this digest, none being no error.
   public func layers(diffID: Digest) throws(StoreError) -> [LayerRecord] {
     try layers().filter { $0.diffID == diffID }

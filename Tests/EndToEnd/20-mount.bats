@@ -166,3 +166,32 @@ mount_container() {
   show_tree "$M" | diff - "$STRATA_IMAGES/expected.tsv"
   strata unmount "$C"
 }
+
+@test "a name comes before ids that only begin so" {
+  # `db`, `fe`, `cafe`: names that people give, and the beginning of somebody's id.
+  local zeros layer image container
+  zeros=$(printf '0%.0s' {1..60})
+  strata create-layer --id "cafe$zeros"
+  layer=$(strata create-layer --id "dbdb$zeros" | head -n 1)
+  image=$(strata create-image --id "fefe$zeros" "$layer" | head -n 1)
+  container=$(strata create-container --name db --id "1234$zeros" localhost/demo:latest | head -n 1)
+  strata create-container --name cafe localhost/demo:latest
+  strata import --quiet --name fe "oci:$STRATA_IMAGES/oci-gzip:latest"
+  [[ $(strata inspect db | jq -r '.[0].id') == "$container" ]]
+  echo mine >"$(strata mount db)/srv/mine"
+  [[ $(strata changes db) == *"A /srv/mine"* ]]
+  [[ $(strata unmount db) == "db mountpoint unmounted" ]]
+  strata diff -u db | tar t | grep -x srv/mine
+  strata exists -c db
+  [[ $(strata image --json fe | jq -r '.[0].names | length') == 2 ]]
+  [[ $(strata create-container --json fe | jq -r .image) != "$image" ]]
+  strata delete-container db
+  strata delete cafe
+  ! strata exists -c db
+  strata exists -l "dbdb$zeros" "cafe$zeros"
+  # With no such name, an id's beginning: of containers, then images, then layers.
+  [[ $(strata inspect dbd | jq -r '.[0].id') == "$layer" ]]
+  [[ $(strata inspect fef | jq -r '.[0].id') == "$image" ]]
+  run ! strata delete-container dbd
+  one_line "$output" "no container is called dbd"
+}

@@ -18,7 +18,8 @@ extension Verb {
     body: .peer { call in
       let store = try call.session.store()
       try call.delete { word throws(StoreError) in
-        let key = try call.checkedKey(word, in: store)
+        let key = try call.session.key(word, in: store)
+        try call.refuseForeign(key, in: store)
         // For `strata` an image goes with its layers, as people expect of `rm`.
         if !call.isPeer, let id = try? store.image(key).id {
           try store.deleteImage(id)
@@ -43,7 +44,9 @@ extension Verb {
     body: .peer { call in
       let store = try call.session.store()
       try call.delete { word throws(StoreError) in
-        try store.deleteContainer(try call.checkedKey(word, in: store))
+        let key = try call.session.containerKey(word, in: store)
+        try call.refuseForeign(key, in: store)
+        try store.deleteContainer(key)
       }
     })
 
@@ -99,14 +102,11 @@ extension Call {
     if failed { throw Exit(status: ExitStatus.failure) }
   }
 
-  /// The id of a word, refused where it is another tool's container: that tool's own database would
-  /// go on naming it.
-  fileprivate func checkedKey(_ word: String, in store: Store) throws(StoreError) -> String {
-    guard !isPeer else { return word }
-    let key = try session.key(word, in: store)
-    guard !arguments.isOn("force"), let container = try? store.container(key),
+  /// Refuses to delete another tool's container: that tool's own database would go on naming it.
+  fileprivate func refuseForeign(_ key: String, in store: Store) throws(StoreError) {
+    guard !isPeer, !arguments.isOn("force"), let container = try? store.container(key),
       let owner = try? session.owner(of: container)
-    else { return key }
+    else { return }
     let tool = owner.rawValue
     let remove = owner == .crio ? "crictl rm" : "\(tool) rm"
     throw StoreError(

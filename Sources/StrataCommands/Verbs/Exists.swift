@@ -19,7 +19,9 @@ extension Verb {
       var failed = false
       for word in call.words {
         let key = (try? call.session.key(word, in: store)) ?? word
-        let kinds = RecordKind.allCases.filter { isThere(key, $0, in: store) }
+        let kinds = RecordKind.allCases.filter {
+          isThere(key, $0, in: store) || isThere(word, $0, in: store)
+        }
         answers.append((word, .bool(!kinds.isEmpty)))
         // What is printed is about any kind; the status alone tells of the kind asked for.
         if kinds.isEmpty || !wanted.allSatisfy({ kinds.contains($0) }) { failed = true }
