@@ -77,16 +77,20 @@ extension Session {
   }
 }
 
+extension Array where Element: JSONRecord {
+  /// The records as the peer lists them.
+  var jsonList: [UInt8] {
+    let all = map { $0.encoded() }.joined(separator: [UInt8(ascii: ",")])
+    return [UInt8(ascii: "[")] + all + [UInt8(ascii: "]")]
+  }
+}
+
 extension Call {
   /// One line of JSON as the peer prints it.
   func line(_ json: JSONValue) { output.line(bytes: json.encoded()) }
 
   /// A list of records on one line.
-  func line<Record: JSONRecord>(_ records: [Record]) {
-    let open: [UInt8] = [UInt8(ascii: "[")]
-    let all = records.map { $0.encoded() }.joined(separator: [UInt8(ascii: ",")])
-    output.line(bytes: open + all + [UInt8(ascii: "]")])
-  }
+  func line<Record: JSONRecord>(_ records: [Record]) { output.line(bytes: records.jsonList) }
 
   /// What a new record is answered with: its id, then its names.
   func created<Record: JSONRecord>(_ record: Record, id: String, names: [String]) {

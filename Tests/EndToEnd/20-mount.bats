@@ -137,6 +137,9 @@ mount_container() {
   strata layers | grep -q "$(top_layer | cut -c1-12)"
   strata containers | grep -q "${C:0:12}"
   strata tree | grep -q 'localhost/demo'
+  diff <(strata tree --json) <(peer layers -j)
+  strata create-layer >/dev/null
+  [[ $(strata tree --json demo | jq -r '.[].id') == $(layer_ids) ]]
   strata inspect localhost/demo:latest | grep -q "$(top_layer | cut -c1-12)"
   local what
   for what in layers images containers; do

@@ -15,7 +15,8 @@ struct TreeCommand: StrataCommand {
     commandName: "strata tree",
     abstract: "Show layers below images and containers as a tree.",
     discussion: """
-      Every layer stands below its parent, with its size and the images and containers on it.
+      Every layer stands below its parent, with its size and the images and containers on it. \
+      With --json the layers come in the order of the store, each naming its parent.
 
       Examples:
         strata tree            the whole store
@@ -24,12 +25,15 @@ struct TreeCommand: StrataCommand {
 
   @Argument(help: "Names or ids of images; all if there is none.")
   var images: [String] = []
+  @Flag(
+    name: [.long, .customShort("j")],
+    help: "Print the layers' records as JSON, as containers-storage does.")
+  var json = false
   @OptionGroup(title: "Store options") var store: StoreOptionGroup
 
   func run(_ session: Session) throws {
     let store = try session.store()
     var layers = try store.layers()
-    let users = LayerUsers(images: try store.images(), containers: try store.containers())
     if !images.isEmpty {
       let chains = LayerChains(layers)
       var wanted: Set<String> = []
@@ -39,6 +43,8 @@ struct TreeCommand: StrataCommand {
       }
       layers = layers.filter { wanted.contains($0.id) }
     }
+    if json { return session.output.line(bytes: layers.jsonList) }
+    let users = LayerUsers(images: try store.images(), containers: try store.containers())
     session.output.write(imageTree(layers, users))
   }
 }
