@@ -21,6 +21,7 @@ seeds() { # first, count, count with --long
 @test "marks, options and traps of overlay mounts" {
   need setcap
   need chattr
+  need fuse-overlayfs
   run -0 python3 "$HERE/overlay-forms.py" "$OVERLAY" --dir "$T"
 }
 

@@ -4,7 +4,7 @@
 Usage: overlay-forms.py PROGRAM [--dir DIR] [PATTERN]
 Prints one line a case and ends with `N passed, N failed`.
 """
-import argparse, ctypes, errno, mmap, os, random, re, resource, shutil, signal, stat, subprocess, sys, time, traceback
+import argparse, ctypes, errno, fcntl, mmap, os, random, re, resource, shutil, signal, stat, subprocess, sys, time, traceback
 
 libc = ctypes.CDLL(None, use_errno=True)
 CASES = []
@@ -1018,7 +1018,318 @@ def many_processes_at_once(lab):
     same(tree(lab.kernel()), live)
 
 
+# What the kernel hands on, and what it does not
+
+
+@case
+def what_fuse_never_hands_on(lab):
+    put(lab.lower(1) + "/f", "x" * 9000)
+    m = lab.mount()
+    fd, other = os.open(m + "/f", os.O_RDWR), os.open(m + "/g", os.O_RDWR | os.O_CREAT)
+    for mode in (8, 32):  # COLLAPSE_RANGE, INSERT_RANGE
+        fails(errno.ENOTSUP, call, libc.fallocate64, fd, mode, ctypes.c_long(0), ctypes.c_long(4096))
+    fails(errno.ENOTSUP, call, libc.ioctl, other, ctypes.c_ulong(0x40049409), fd)  # FICLONE
+    call(libc.syncfs, fd)
+    same(os.copy_file_range(fd, other, 9000), 9000)
+    same(get(m + "/g"), "x" * 9000)
+    os.close(fd)
+    os.close(other)
+
+
+@case
+def locks_hold_through_copy_up(lab):
+    put(lab.lower(1) + "/f", "f")
+    m = lab.mount()
+    reading = os.open(m + "/f", os.O_RDONLY)
+    fcntl.flock(reading, fcntl.LOCK_EX)
+    writing = os.open(m + "/f", os.O_RDWR)
+    fails(errno.EAGAIN, fcntl.flock, writing, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.write(writing, b"g")
+    fails(errno.EAGAIN, fcntl.flock, writing, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    fcntl.lockf(writing, fcntl.LOCK_EX)
+    if os.fork() == 0:
+        try:
+            fcntl.lockf(os.open(m + "/f", os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os._exit(0)
+        os._exit(1)
+    same(os.wait()[1], 0)
+    os.close(reading)
+    os.close(writing)
+
+
+@case
+def shared_mapping_reaches_the_upper(lab):
+    put(lab.lower(1) + "/f", "x" * 8192)
+    m = lab.mount()
+    fd = os.open(m + "/f", os.O_RDWR)
+    with mmap.mmap(fd, 8192) as memory:
+        memory[5000] = ord("y")
+        memory.flush()
+    os.close(fd)
+    same((get(m + "/f")[5000], get(lab.upper + "/f")[5000], get(lab.lower(1) + "/f")[5000]), ("y", "y", "x"))
+
+
+# Identity
+
+
+@case
+def lowers_of_several_file_systems(lab):
+    for number in (1, 2, 3):
+        call(libc.mount, b"tmpfs", lab.lower(number).encode(), b"tmpfs", 0, b"mode=755")
+        put(lab.lower(number) + f"/f{number}", str(number))
+        put(lab.lower(number) + f"/d/g{number}", str(number))
+    try:
+        m = lab.mount()
+        seen = {}
+        for directory, _, _ in os.walk(m):
+            for entry in os.scandir(directory):
+                info = os.lstat(entry.path)
+                same((entry.inode(), info.st_dev), (info.st_ino, os.stat(m).st_dev))
+                assert info.st_ino not in seen, (entry.path, seen[info.st_ino])
+                seen[info.st_ino] = entry.path
+        before = os.stat(m + "/f2").st_ino
+        os.chmod(m + "/f2", 0o600)
+        same(os.stat(m + "/f2").st_ino, before)
+        os.rename(m + "/f3", m + "/moved")
+        same(get(m + "/moved"), "3")
+    finally:
+        lab.unmount()
+        for number in (1, 2, 3):
+            libc.umount2(lab.lower(number).encode(), 2)
+
+
+@case
+def reused_numbers_meet_no_old_node(lab):
+    lab.lower(1)
+    m = lab.mount()
+    for step in range(60):
+        fd = os.open(m + "/f", os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        os.write(fd, b"old%d" % step)
+        os.unlink(m + "/f")
+        if step % 2:
+            os.close(fd)
+        put(m + "/f", "new")
+        same((get(m + "/f"), os.stat(m + "/f").st_nlink, os.stat(m + "/f").st_size), ("new", 1, 3))
+        if step % 2 == 0:
+            same((os.pread(fd, 9, 0), os.fstat(fd).st_nlink), (b"old%d" % step, 0))
+            os.close(fd)
+        os.unlink(m + "/f")
+
+
+@case
+def upper_links_are_one_inode(lab):
+    put(lab.lower(1) + "/f", "f")
+    m = lab.mount()
+    os.link(m + "/f", m + "/g")
+    os.mkdir(m + "/d")
+    os.link(m + "/g", m + "/d/h")
+    for _ in range(2):
+        same({os.stat(m + n).st_ino for n in ("/f", "/g", "/d/h")}, {os.stat(m + "/f").st_ino})
+        same([os.stat(m + n).st_nlink for n in ("/f", "/g", "/d/h")], [3, 3, 3])
+        m = lab.again()
+    with open(m + "/g", "a") as f:
+        f.write("+")
+    os.unlink(m + "/f")
+    same((get(m + "/d/h"), os.stat(m + "/g").st_nlink), ("f+", 2))
+
+
+@case
+def seekdir_while_names_come_and_go(lab):
+    for number in range(400):
+        put(lab.lower(1 + number % 2) + f"/d/f{number}")
+    m = lab.mount()
+    libc.opendir.restype = libc.readdir64.restype = ctypes.c_void_p
+    libc.telldir.restype = ctypes.c_long
+    stream = ctypes.c_void_p(libc.opendir((m + "/d").encode()))
+
+    def names(limit=10**6):
+        result = []
+        while len(result) < limit:
+            entry = libc.readdir64(stream)
+            if not entry:
+                break
+            result.append(ctypes.string_at(entry + 19).decode())
+        return result
+
+    first = names(150)
+    place = libc.telldir(stream)
+    rest = names()
+    gone = first[10:30] + rest[10:30]
+    for name in gone:
+        os.unlink(m + "/d/" + name)
+    put(m + "/d/new")
+    libc.seekdir(stream, ctypes.c_long(place))
+    again = names()
+    # Whether names that came or went meanwhile are told is left open.
+    same([n for n in again if n not in gone + ["new"]], rest[:10] + rest[30:])
+    libc.rewinddir(stream)
+    same(sorted(names()), sorted([".", ".."] + os.listdir(m + "/d")))
+    libc.closedir(stream)
+
+
+# Copy-up under load
+
+
+@case
+def copy_up_shows_no_half_file(lab):
+    text = os.urandom(1 << 20) * 24
+    with open(lab.lower(1) + "/big", "wb") as f:
+        f.write(text)
+    m = lab.mount()
+    go, children = os.pipe(), []
+    for number in range(4):
+        child = os.fork()
+        if child == 0:
+            os.close(go[1])
+            os.read(go[0], 1)
+            if number < 2:
+                fd = os.open(m + "/big", os.O_RDWR)
+                os.pwrite(fd, b"%d" % number, number)
+                os._exit(0)
+            for _ in range(6):
+                with open(m + "/big", "rb") as f:
+                    if f.read()[2:] != text[2:]:
+                        os._exit(1)
+                for path in (lab.upper + "/big",):
+                    if os.path.lexists(path) and os.stat(path).st_size != len(text):
+                        os._exit(2)
+            os._exit(0)
+        children.append(child)
+    os.close(go[0])
+    os.close(go[1])
+    same([os.waitstatus_to_exitcode(os.waitpid(c, 0)[1]) for c in children], [0] * 4)
+    with open(m + "/big", "rb") as f:
+        same(f.read() == b"01" + text[2:], True)
+    same(os.listdir(lab.upper), ["big"])
+
+
+@case
+def full_upper_is_told_and_lived_through(lab):
+    put(lab.lower(1) + "/big", "x" * 3000000)
+    put(lab.lower(1) + "/small", "s")
+    space = lab.base + "/space"
+    os.mkdir(space)
+    call(libc.mount, b"tmpfs", space.encode(), b"tmpfs", 0, b"size=2m")
+    lab.upper, lab.work = space + "/upper", space + "/work"
+    os.mkdir(lab.upper)
+    os.mkdir(lab.work)
+    try:
+        m = lab.mount()
+        fails(errno.ENOSPC, os.open, m + "/big", os.O_RDWR)
+        same((os.listdir(lab.upper), len(get(m + "/big"))), ([], 3000000))
+        fd = os.open(m + "/new", os.O_RDWR | os.O_CREAT)
+        try:
+            for _ in range(3):
+                os.write(fd, bytes(1 << 20))
+            raise AssertionError("no ENOSPC")
+        except OSError as error:
+            same(error.errno, errno.ENOSPC)
+        os.close(fd)
+        os.unlink(m + "/new")
+        put(m + "/small", "changed")
+        same(get(m + "/small"), "changed")
+        same([n for n in os.listdir(lab.work + "/work") if not is_whiteout(lab.work + "/work/" + n)], [])
+    finally:
+        lab.unmount()
+        libc.umount2(space.encode(), 2)
+
+
+@case
+def mounts_on_a_file_stay_when_it_is_copied_up(lab):
+    put(lab.lower(1) + "/d/f", "below")
+    os.makedirs(lab.lower(1) + "/d/sub")
+    put(lab.base + "/over", "above")
+    m = lab.mount()
+    fd, sub = os.open(m + "/d/f", os.O_RDONLY), os.open(m + "/d/sub", os.O_RDONLY)
+    call(libc.mount, (lab.base + "/over").encode(), (m + "/d/f").encode(), None, 4096, None)
+    call(libc.mount, b"tmpfs", (m + "/d/sub").encode(), b"tmpfs", 0, None)
+    put(m + "/d/sub/mark")
+    try:
+        os.fchmod(fd, 0o600)
+        os.fchmod(sub, 0o700)
+        put(m + "/d/other")
+        os.listdir(m + "/d")
+        same((get(m + "/d/f"), os.listdir(m + "/d/sub")), ("above", ["mark"]))
+    finally:
+        for name in ("/d/f", "/d/sub"):
+            libc.umount2((m + name).encode(), 0)
+        os.close(fd)
+        os.close(sub)
+    same((get(m + "/d/f"), oct(os.stat(m + "/d/f").st_mode & 0o777)), ("below", "0o600"))
+
+
+# Command line
+
+
+@case
+def forms_of_the_command_line(lab):
+    put(lab.base + "/odd:name,x/f", "odd")
+    put(lab.base + "/plain/g", "g")
+    odd = lab.base + "/odd:name,x"
+    for text in (odd.replace(":", "\\:").replace(",", "\\,"), odd.replace(":", "\\\\:").replace(",", "\\\\,")):
+        m = lab.mount(upper=False, lowers=[text, lab.base + "/plain"])
+        same((get(m + "/f"), get(m + "/g")), ("odd", "g"))
+        lab.unmount()
+    for words in (["none", lab.mp, "-o", "ro,lowerdir=plain,dev,suid"], ["-olowerdir=plain,,nodev,", lab.mp],
+                  ["-o", "lowerdir=plain", "-o", "rw,defaults,x-y=z,lazytime", lab.mp]):
+        result = subprocess.run([lab.program] + words, cwd=lab.base, capture_output=True)
+        same((words, result.returncode, result.stdout + result.stderr), (words, 0, b""))
+        same(os.listdir(lab.mp), ["g"])
+        lab.unmount()
+    for words, part in ((["-o", "lowerdir=plain,nonsense", lab.mp], b"nonsense"), (["-o", "upperdir=x", lab.mp], b"lowerdir"),
+                        (["-o", "lowerdir=gone", lab.mp], b"gone"), (["-o", "lowerdir=plain,upperdir=plain", lab.mp], b"workdir")):
+        result = subprocess.run([lab.program] + words, cwd=lab.base, capture_output=True)
+        same((result.returncode, result.stderr.count(b"\n"), part in result.stderr), (1, 1, True))
+
+
+# Other programs
+
+
+@case
+def uppers_go_to_and_fro_between_programs(lab):
+    put(lab.lower(1) + "/a/f", "f")
+    put(lab.lower(1) + "/a/g", "g")
+    put(lab.lower(1) + "/gone/x")
+    put(lab.lower(1) + "/link", "l")
+
+    def change(m, number):
+        put(f"{m}/new{number}", str(number))
+        with open(m + "/a/f", "a") as f:
+            f.write(str(number))
+        shutil.rmtree(m + "/gone")
+        os.mkdir(m + "/gone")
+        put(f"{m}/gone/{number}")
+        os.rename(f"{m}/new{number}", f"{m}/a/n{number}")
+
+    for number, program in enumerate([lab.program, "fuse-overlayfs"] * 3):
+        # The peer warns of an option of its own.
+        m = lab.mp
+        subprocess.run([program, "-o", lab.text(), m], check=True, stderr=subprocess.DEVNULL)
+        change(m, number)
+        text = "f" + "".join(map(str, range(number + 1)))
+        same((get(m + "/a/f"), os.listdir(m + "/gone")), (text, [str(number)]))
+        same(sorted(os.listdir(m + "/a")), sorted(["f", "g"] + [f"n{n}" for n in range(number + 1)]))
+        same(sorted(os.listdir(m)), ["a", "gone", "link"])
+        lab.unmount()
+
+
 # Ends
+
+
+@case
+def signals_unmount(lab):
+    put(lab.lower(1) + "/f", "f")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, None):
+        child = subprocess.Popen([lab.program, "-f", "-o", lab.text(), lab.mp])
+        while not os.path.ismount(lab.mp):
+            time.sleep(0.005)
+        same(get(lab.mp + "/f"), "f")
+        if number is None:
+            lab.unmount()
+        else:
+            child.send_signal(number)
+        same((number, child.wait(5), os.path.ismount(lab.mp)), (number, 0 if number is None else 1, False))
 
 
 @case
