@@ -111,7 +111,7 @@ extension MountOptions {
   fileprivate var directFlags: MountFlags {
     var flags = flags
     if !(setUserID ?? true) { flags.insert(.noSetUserID) }
-    if !(devices ?? Self.isInitialUserNamespace) { flags.insert(.noDevices) }
+    if !(devices ?? isInitialUserNamespace) { flags.insert(.noDevices) }
     return flags
   }
 
@@ -119,14 +119,14 @@ extension MountOptions {
   private static var hasSELinux: Bool {
     (try? FileDescriptor.workingDirectory.exists("/sys/fs/selinux/enforce")) ?? false
   }
+}
 
-  /// The initial namespace maps every id to itself.
-  private static var isInitialUserNamespace: Bool {
-    guard
-      let map = try? FileDescriptor.workingDirectory.contents(
-        of: "/proc/self/uid_map", limit: 4096)
-    else { return true }
-    let fields = map.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
-    return fields.map { String(decoding: $0, as: UTF8.self) } == ["0", "0", "4294967295"]
-  }
+/// Whether this process is in the first user namespace, which maps every id to itself.
+package var isInitialUserNamespace: Bool {
+  guard
+    let map = try? FileDescriptor.workingDirectory.contents(
+      of: "/proc/self/uid_map", limit: 4096)
+  else { return true }
+  let fields = map.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
+  return fields.map { String(decoding: $0, as: UTF8.self) } == ["0", "0", "4294967295"]
 }

@@ -49,6 +49,27 @@ package struct Notifier: Sendable {
       UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<(head + count)]), error: -4, to: 0)
   }
 
+  /// Lets the kernel read and write a file by itself for opens that are answered with the number.
+  ///
+  /// The kernel uses the opener's flags, not the descriptor's: only the caller of this sees to it that
+  /// a lower file is not written. EPERM in a user namespace or where INIT did not grant passthrough,
+  /// ELOOP for a file on a stacked file system. C: `ioctl(FUSE_DEV_IOC_BACKING_OPEN)`.
+  package func openBacking(_ file: FileDescriptor) throws(Errno) -> Int32 {
+    var number = file.rawValue
+    var map = unsafe withUnsafeBytes(of: &number) { unsafe Array($0) }
+    map += [UInt8](repeating: 0, count: 12)
+    return try channel.control(0x4010_e501, &map)
+  }
+
+  /// The number is in no answer from now on; opens that have it go on.
+  ///
+  /// C: `ioctl(FUSE_DEV_IOC_BACKING_CLOSE)`.
+  package func closeBacking(_ id: Int32) {
+    var number = id
+    var argument = unsafe withUnsafeBytes(of: &number) { unsafe Array($0) }
+    _ = try? channel.control(0x4004_e502, &argument)
+  }
+
   private func invalidate(_ node: NodeID, offset: Int64) {
     _ = channel.sendNotification(code: 2, size: 24) {
       $0.put(node.rawValue)

@@ -1,3 +1,4 @@
+import CStrata
 import Glibc
 import StrataSystem
 import Synchronization
@@ -15,7 +16,14 @@ final class ReplyChannel: Sendable {
   /// The most bytes a READ or READDIR can ask for.
   private let bufferSize: Int
 
-  init(device: FileDescriptor, bufferSize: Int) {
+  /// Hears of every error that is answered.
+  private let onFailure: @Sendable (Errno) -> Void
+
+  init(
+    device: FileDescriptor, bufferSize: Int,
+    _ onFailure: @escaping @Sendable (Errno) -> Void = { _ in }
+  ) {
+    self.onFailure = onFailure
     self.device = device.rawValue
     self.bufferSize = bufferSize
   }
@@ -30,6 +38,7 @@ final class ReplyChannel: Sendable {
 
   /// Sends a header with an error number, nothing else.
   func send(error number: Int32, to unique: UInt64) {
+    onFailure(Errno(rawValue: number))
     unsafe withUnsafeTemporaryAllocation(byteCount: WireWriter.headerSize, alignment: 8) { memory in
       _ = unsafe send(memory, error: number, to: unique)
     }
@@ -80,6 +89,15 @@ final class ReplyChannel: Sendable {
   ) -> Bool {
     unsafe fillHeader(memory, length: memory.count, error: number, unique: unique)
     return written { unsafe write(device, memory.baseAddress, memory.count) }
+  }
+
+  /// An ioctl of the device; its result.
+  func control(_ command: UInt, _ argument: inout [UInt8]) throws(Errno) -> Int32 {
+    let result = unsafe argument.withUnsafeMutableBytes {
+      unsafe cstrata_ioctl(device, command, $0.baseAddress)
+    }
+    if result < 0 { throw Errno(rawValue: -result) }
+    return result
   }
 
   /// `fuse_out_header`: length, negative error, the request's number.

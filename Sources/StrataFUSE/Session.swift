@@ -1,3 +1,4 @@
+import Glibc
 package import StrataSystem
 import Synchronization
 
@@ -16,21 +17,25 @@ package final class Session: Sendable {
   private let requestSize: Int
   /// Prints each request on standard error.
   private let traces: Bool
+  /// How long the reader looks for the next request before it sleeps, in nanoseconds.
+  private let spin: UInt64
 
   /// Takes the device of a fresh mount and answers its INIT, after which the mount is usable.
   ///
   /// Errors of the device are thrown; ENODEV if the mount is gone already, EPROTO if the kernel does
   /// not speak protocol 7.23 or later.
   package init(
-    _ fileSystem: any FileSystem, device: SharedDescriptor, traces: Bool = false
+    _ fileSystem: any FileSystem, device: SharedDescriptor, traces: Bool = false,
+    spin: UInt64 = 0, onFailure: @escaping @Sendable (Errno) -> Void = { _ in }
   ) throws(Errno) {
     let connection = try Self.negotiate(fileSystem, device.view)
     capabilities = connection.wanted
     requestSize = Int(connection.maxWrite) + Self.overhead
-    channel = ReplyChannel(device: device.view, bufferSize: Self.largestTransfer)
+    channel = ReplyChannel(device: device.view, bufferSize: Self.largestTransfer, onFailure)
     self.fileSystem = fileSystem
     self.device = device
     self.traces = traces
+    self.spin = spin
     fileSystem.start(Notifier(channel: channel))
   }
 
@@ -45,7 +50,7 @@ package final class Session: Sendable {
   package func serve() throws(Errno) {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: requestSize, alignment: 4096)
     defer { unsafe memory.deallocate() }
-    while let count = try unsafe Self.receive(device.view, memory) {
+    while let count = try unsafe Self.receive(device.view, memory, spin: spin) {
       unsafe handle(UnsafeRawBufferPointer(rebasing: memory[..<count]))
     }
     fileSystem.destroy()
@@ -53,9 +58,10 @@ package final class Session: Sendable {
 
   /// One request, or nil when the mount is gone.
   private static func receive(
-    _ device: FileDescriptor, _ memory: UnsafeMutableRawBufferPointer
+    _ device: FileDescriptor, _ memory: UnsafeMutableRawBufferPointer, spin: UInt64 = 0
   ) throws(Errno) -> Int? {
     while true {
+      if spin > 0 { awaitInput(device, spin) }
       do throws(Errno) {
         var span = unsafe memory.mutableBytes
         let count = try device.read(into: &span)
@@ -71,6 +77,14 @@ package final class Session: Sendable {
         }
       }
     }
+  }
+
+  /// Looks for a request again and again for a while, giving the core to whoever wants it: a client that
+  /// asks one thing after the other is spared most of the time that waking this thread takes.
+  private static func awaitInput(_ device: FileDescriptor, _ nanoseconds: UInt64) {
+    var poll = pollfd(fd: device.rawValue, events: Int16(POLLIN), revents: 0)
+    let end = monotonicNanoseconds() + nanoseconds
+    while unsafe Glibc.poll(&poll, 1, 0) == 0, monotonicNanoseconds() < end { sched_yield() }
   }
 
   private func handle(_ memory: UnsafeRawBufferPointer) {

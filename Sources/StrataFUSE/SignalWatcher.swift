@@ -17,7 +17,7 @@ package final class SignalWatcher: Sendable {
   /// Call after the last fork and before any other thread starts.
   ///
   /// EAGAIN if no thread is to be had.
-  package init(_ mount: Mount, report: @escaping @Sendable () -> String) throws(Errno) {
+  package init(_ mount: Mount, report: @escaping @Sendable () -> Void) throws(Errno) {
     ignoreBrokenPipes()
     let signals = SignalSet([
       SignalSet.terminate, SignalSet.interrupt, SignalSet.hangUp, SignalSet.user1,
@@ -26,7 +26,7 @@ package final class SignalWatcher: Sendable {
     try startDetachedThread { [self] in
       while true {
         if signals.wait() == SignalSet.user1 {
-          try? FileDescriptor.standardError.writeAll(Array(report().utf8))
+          report()
           continue
         }
         asked.store(true, ordering: .releasing)

@@ -191,6 +191,8 @@ package struct OpenModes: OptionSet, Sendable {
   package static let stream = OpenModes(rawValue: 1 << 4)
   package static let noFlush = OpenModes(rawValue: 1 << 5)
   package static let parallelDirectWrites = OpenModes(rawValue: 1 << 6)
+  /// Reads, writes and mappings go to the file of `OpenResult.backing`.
+  package static let passthrough = OpenModes(rawValue: 1 << 7)
 }
 
 /// The answer to an open.
@@ -200,10 +202,13 @@ package struct OpenResult: Sendable {
   /// Any number; it comes back with each request on this open.
   package var handle: UInt64
   package var modes: OpenModes
+  /// With `.passthrough`: what `Notifier.openBacking` gave.
+  package var backing: Int32
 
-  package init(handle: UInt64 = 0, modes: OpenModes = .keepCache) {
+  package init(handle: UInt64 = 0, modes: OpenModes = .keepCache, backing: Int32 = 0) {
     self.handle = handle
     self.modes = modes
+    self.backing = backing
   }
 }
 

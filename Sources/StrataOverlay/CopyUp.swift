@@ -70,11 +70,12 @@ extension MergedTree {
     let shown = overridden(own, place.origin.view, layer: table[slot].layer)
     let target = try upperDescriptor(of: parent)
     let times = try target.view.status()
-    let temporary = try work.makeTemporary()
+    let length = min(changes.size ?? shown.size, shown.size)
+    let ready = try takeLongCopy(slot, length: length)
+    let temporary = if let ready { ready } else { try work.makeTemporary() }
     do throws(Errno) {
       let copy = temporary.descriptor
-      let length = min(changes.size ?? shown.size, shown.size)
-      try copyData(source.view, raw, to: copy.view, length: length)
+      if ready == nil { try copyData(source.view, raw, to: copy.view, length: length) }
       try finishCopy(copy.view, of: slot, shown, place)
       let breaksLink = own.linkCount > 1
       let hasOrigin =
@@ -247,7 +248,7 @@ extension MergedTree {
 }
 
 /// A file in the making: without a name, or under one in `work`.
-struct TemporaryFile {
+struct TemporaryFile: Sendable {
   let descriptor: SharedDescriptor
   let name: RawPath?
 }

@@ -131,11 +131,9 @@ extension MergedTree {
     let side = fileSide(slot)
     side.writer = file
     counted(slot)
-    side.opens = 1
-    side.writingOpens = 1
     return (
       entry(slot, raw),
-      OpenResult(handle: Self.writingHandle, modes: lifetime == .none ? [] : .keepCache)
+      opened(slot, writes: true)
     )
   }
 }

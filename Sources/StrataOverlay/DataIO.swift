@@ -24,11 +24,7 @@ extension MergedTree {
     } else {
       try prepareReading(slot, id)
     }
-    let side = fileSide(slot)
-    side.opens += 1
-    if request.writes { side.writingOpens += 1 }
-    return OpenResult(
-      handle: request.writes ? Self.writingHandle : 0, modes: lifetime == .none ? [] : .keepCache)
+    return opened(slot, writes: request.writes)
   }
 
   /// Makes sure that the file can be read, and gives the kernel the whole of a small lower file before
@@ -47,6 +43,40 @@ extension MergedTree {
     if pages.store(id, from: file.view, count: Int(size)) { storedFiles += 1 }
   }
 
+  /// Counts an open and says how the kernel is to treat it.
+  ///
+  /// While a node is open, each further open gets the same answer: the kernel refuses a mixture of
+  /// cached and passed through with EIO. Upper files are passed through; lower ones are not, since the
+  /// copy that a change makes could not take over the opens.
+  func opened(_ slot: Slot, writes: Bool) -> OpenResult {
+    let side = fileSide(slot)
+    if side.opens == 0 { side.backing = openBacking(slot, side) }
+    side.opens += 1
+    if writes { side.writingOpens += 1 }
+    let handle = writes ? Self.writingHandle : 0
+    if side.backing != 0 {
+      passthroughOpens += 1
+      return OpenResult(handle: handle, modes: .passthrough, backing: side.backing)
+    }
+    // What was written past the cache must not be hidden by it.
+    let keeps = lifetime != .none && !table[slot].flags.contains(.passedThrough)
+    return OpenResult(handle: handle, modes: keeps ? .keepCache : [])
+  }
+
+  private func openBacking(_ slot: Slot, _ side: FileSide) -> Int32 {
+    guard let backing, isUpper(slot) else { return 0 }
+    // The descriptor of a file whose data lie in a lower is the lower's: never to be written.
+    guard let file = side.writer ?? (try? reader(slot)), side.data == nil else { return 0 }
+    do throws(Errno) {
+      let id = try backing.openBacking(file.view)
+      table[slot].flags.insert(.passedThrough)
+      return id
+    } catch {
+      if error == .operationNotPermitted { self.backing = nil }
+      return 0
+    }
+  }
+
   /// The largest lower file that is given to the kernel when it is opened: reading more than is wanted
   /// costs less than a request up to about here.
   private static let storedSize: Int64 = 128 << 10
@@ -60,6 +90,8 @@ extension MergedTree {
     side.opens -= 1
     if handle == Self.writingHandle { side.writingOpens -= 1 }
     guard side.opens == 0 else { return }
+    if side.backing != 0 { backing?.closeBacking(side.backing) }
+    side.backing = 0
     budget.drop(slot, side)
     if side.aliases.isEmpty, side.lastStatus == nil, side.data == nil, side.linkKey == nil {
       sides.remove(table[slot].side)
@@ -81,21 +113,19 @@ extension MergedTree {
     return try writer(slot)
   }
 
-  /// Answers FSYNC.
+  /// What FSYNC is to make durable; nil if nothing is to be done.
   ///
   /// A lower file has nothing to write.
-  package func sync(_ id: NodeID, dataOnly: Bool) throws(Errno) {
+  package func fileToSync(_ id: NodeID) throws(Errno) -> SharedDescriptor? {
     guard options.syncs else { throw .noFunction }
     let slot = try table.slot(of: id)
-    guard isUpper(slot) else { return }
+    guard isUpper(slot) else { return nil }
     if isDirectory(slot) {
-      if table[slot].flags.contains(.orphan) { return }
-      try upperDescriptor(of: slot).view.synchronize()
-      return
+      return table[slot].flags.contains(.orphan) ? nil : try upperDescriptor(of: slot)
     }
-    let side = fileSide(slot)
-    guard let file = side.writer ?? side.reader else { return }
-    if dataOnly { try file.view.synchronizeData() } else { try file.view.synchronize() }
+    if let side = existingFileSide(slot), let open = side.writer ?? side.reader { return open }
+    // Known and not open here: a descriptor that only reads can be synced as well.
+    return try reader(slot)
   }
 
   /// Answers FALLOCATE.
@@ -114,18 +144,16 @@ extension MergedTree {
     try reader(try table.slot(of: id)).view.seek(offset, whence: whence)
   }
 
-  /// Answers COPY_FILE_RANGE.
-  package func copyRange(_ request: CopyRequest) throws(Errno) -> Int {
+  /// The two files of COPY_FILE_RANGE.
+  package func copyEnds(
+    _ request: CopyRequest
+  ) throws(Errno) -> (source: SharedDescriptor, destination: SharedDescriptor) {
     let destination = try table.slot(of: request.destination)
     _ = try requireUpper()
     if !isUpper(destination) { try copyUp(destination) }
     // The descriptor that reads is taken after the copy-up: the two may be one file.
     let source = try reader(try table.slot(of: request.source))
-    let count = try source.view.copyRange(
-      from: request.sourceOffset, to: try writer(destination).view,
-      at: request.destinationOffset, count: request.count)
-    staleAttributes.append(request.destination)
-    return count
+    return (source, try writer(destination))
   }
 
   // MARK: - Inode flags

@@ -5,7 +5,7 @@ import StrataSystem
 ///
 /// Operations are in extensions, a file for each family. None of them knows the wire: they take and
 /// return values, throw the errno for the caller, and are tested without a mount. One thread at a
-/// time: `OverlayFileSystem` holds the lock (`LockOrder.md` says how it is to be divided).
+/// time: `OverlayFileSystem` holds the lock, and does what takes long without it (docs/adr/0014).
 ///
 /// Every change of the upper is made of steps after each of which the tree on disk is either the old
 /// or the new one (overlay-design section 8); what a cut leaves over lies in `work` alone.
@@ -44,6 +44,12 @@ package final class MergedTree {
   var pages: Notifier?
   /// Files whose content was given to the kernel at their first open.
   var storedFiles = 0
+  /// Large files that are being copied up, or were and wait for it.
+  var longCopies: [Slot: LongCopyState] = [:]
+  /// Where files are opened for the kernel to read and write by itself; nil where it does not.
+  var backing: Notifier?
+  /// How many opens the kernel serves by itself.
+  var passthroughOpens = 0
   /// Nodes whose attributes changed otherwise than the request says; the kernel is to be told.
   var staleAttributes: [NodeID] = []
   /// Directories whose listing shows a number that changed; never without a stale node.

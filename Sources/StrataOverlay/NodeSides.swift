@@ -59,6 +59,8 @@ package final class FileSide {
   /// The writer cannot read: the file's owner may not.
   package var writerIsWriteOnly = false
   package var opens = 0
+  /// The number under which the kernel reads and writes the file by itself; 0 if it asks.
+  package var backing: Int32 = 0
   package var writingOpens = 0
   package var lastUse: UInt64 = 0
   package var aliases: [NodeAlias] = []

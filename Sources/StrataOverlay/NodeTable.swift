@@ -36,6 +36,8 @@ package struct NodeFlags: OptionSet, Sendable {
   package static let listedXattrs = NodeFlags(rawValue: 1 << 8)
   /// It was opened once without error, so a later open need not try.
   package static let wasOpened = NodeFlags(rawValue: 1 << 9)
+  /// The kernel read or wrote it by itself: pages that it kept from before may be wrong.
+  package static let passedThrough = NodeFlags(rawValue: 1 << 10)
   /// An upper file that has, or had, several names.
   package static let upperHardLink = NodeFlags(rawValue: 1 << 7)
 }

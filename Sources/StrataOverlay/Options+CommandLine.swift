@@ -38,7 +38,16 @@ extension Invocation {
           throw UsageError("option \(argument) needs an argument")
         }
         if argument == "-o" { try options.apply(value.bytes) }
+      case "--log-level":
+        guard let value = rest.popFirst() else {
+          throw UsageError("option \(argument) needs an argument")
+        }
+        try options.setLogLevel(value)
       default:
+        if argument.hasPrefix(logLevelPrefix) {
+          try options.setLogLevel(RawPath(argument.bytes.dropFirst(logLevelPrefix.count)))
+          continue
+        }
         guard argument.hasPrefix("-o") else { throw UsageError("unknown option: \(argument)") }
         try options.apply(argument.bytes.dropFirst(2))
       }
@@ -49,7 +58,15 @@ extension Invocation {
   }
 }
 
+private let logLevelPrefix: RawPath = "--log-level="
+
 extension OverlayOptions {
+  fileprivate mutating func setLogLevel(_ value: RawPath) throws(UsageError) {
+    logLevel = try choice(
+      "--log-level", value.bytes[...],
+      ["error": .error, "warning": .warning, "info": .info, "debug": .debug])
+  }
+
   /// The mount point is the last word; one before it is mount(8)'s source, which means nothing here.
   fileprivate mutating func take(words: [RawPath]) throws(UsageError) {
     guard let target = words.last else { throw UsageError("no mountpoint specified") }
@@ -153,6 +170,8 @@ extension OverlayOptions {
     case "fsync": syncs = try isOn(name, value)
     case "sync" where value != nil: syncs = try isOn(name, value)
     case "volatile": syncs = false
+    case "spin": spin = try number(name, value)
+    case "passthrough": passthrough = try choice(name, value, ["auto": true, "off": false])
     case "writeback": writeback = try isOn(name, value)
     case "debug": (debug, foreground) = (true, true)
     default: return false

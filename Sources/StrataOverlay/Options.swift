@@ -63,6 +63,10 @@ package struct OverlayOptions: Sendable {
   /// False for `noxattrs`: extended attributes answer ENOSYS.
   package var xattrs = true
   package var writeback = false
+  /// For how many microseconds the reader looks for the next request before it sleeps.
+  package var spin: UInt32 = 0
+  /// False for `passthrough=off`: every byte goes through the daemon.
+  package var passthrough = true
   /// False if FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT is set: whiteouts are `.wh.` files then.
   package var deviceWhiteouts = true
 
@@ -73,6 +77,8 @@ package struct OverlayOptions: Sendable {
   package var mount = MountOptions()
   package var foreground = false
   package var debug = false
+  /// `--log-level`: what is less important is not written.
+  package var logLevel = LogLevel.warning
 
   package var isReadOnly: Bool { upper == nil || mount.flags.contains(.readOnly) }
 

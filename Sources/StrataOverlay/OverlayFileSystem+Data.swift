@@ -38,6 +38,21 @@ extension OverlayFileSystem {
   package func open(
     _ node: NodeID, _ request: OpenRequest, _ context: RequestContext, _ reply: consuming OpenReply
   ) {
+    let size: Int64? = request.flags.contains(.truncate) ? 0 : nil
+    guard request.writes, copiesLong(node, upTo: size) else {
+      answerOpen(node, request, reply)
+      return
+    }
+    let deferred = DeferredReply(reply)
+    copying(node, upTo: size, context) { [self] error in
+      guard let reply = deferred.take() else { return }
+      if let error { reply.fail(error) } else { answerOpen(node, request, reply) }
+    }
+  }
+
+  private func answerOpen(
+    _ node: NodeID, _ request: OpenRequest, _ reply: consuming OpenReply
+  ) {
     reply.answer(
       { () throws(Errno) in
         try changing { tree throws(Errno) in try tree.open(node, request) }
@@ -77,22 +92,6 @@ extension OverlayFileSystem {
     reply.succeed()
   }
 
-  package func sync(
-    _ node: NodeID, handle: UInt64, dataOnly: Bool, _ context: RequestContext,
-    _ reply: consuming EmptyReply
-  ) {
-    reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.sync(node, dataOnly: dataOnly) }
-    }
-  }
-
-  package func syncDirectory(
-    _ node: NodeID, handle: UInt64, dataOnly: Bool, _ context: RequestContext,
-    _ reply: consuming EmptyReply
-  ) {
-    sync(node, handle: handle, dataOnly: dataOnly, context, reply)
-  }
-
   package func allocate(
     _ node: NodeID, handle: UInt64, mode: Int32, offset: Int64, length: Int64,
     _ context: RequestContext, _ reply: consuming EmptyReply
@@ -112,14 +111,6 @@ extension OverlayFileSystem {
       try tree.withLock { tree throws(Errno) in
         try tree.seek(node, offset: offset, whence: whence)
       }
-    }
-  }
-
-  package func copyRange(
-    _ request: CopyRequest, _ context: RequestContext, _ reply: consuming CountReply
-  ) {
-    reply.answer { () throws(Errno) in
-      try changing { tree throws(Errno) in try tree.copyRange(request) }
     }
   }
 
@@ -205,10 +196,21 @@ extension OverlayFileSystem {
     _ name: RawPath, of node: NodeID, _ value: [UInt8], _ setting: XattrSetting,
     dropSetGroupID: Bool, _ context: RequestContext, _ reply: consuming EmptyReply
   ) {
-    reply.answer { () throws(Errno) in
-      try changing { tree throws(Errno) in
-        try tree.setXattr(name, of: node, value, setting, dropSetGroupID: dropSetGroupID)
+    let answer = { @Sendable [self] (reply: consuming EmptyReply) in
+      reply.answer { () throws(Errno) in
+        try changing { tree throws(Errno) in
+          try tree.setXattr(name, of: node, value, setting, dropSetGroupID: dropSetGroupID)
+        }
       }
+    }
+    guard copiesLong(node) else {
+      answer(reply)
+      return
+    }
+    let deferred = DeferredReply(reply)
+    copying(node, context) { error in
+      guard let reply = deferred.take() else { return }
+      if let error { reply.fail(error) } else { answer(reply) }
     }
   }
 

@@ -9,6 +9,7 @@ import Synchronization
 package final class OverlayFileSystem: FileSystem {
   let tree: Mutex<MergedTree>
   let options: OverlayOptions
+  let pool = WorkerPool()
   private let notifier = Mutex<Notifier?>(nil)
 
   /// Opens the layers and prepares the work directory; uses as many descriptors as the process may.
@@ -27,6 +28,7 @@ package final class OverlayFileSystem: FileSystem {
         # NODES: \(nodes)
         # DESCRIPTORS: \(tree.budget.openDirectories + tree.budget.openFiles) of \(tree.budget.limit)
         # INDEXES: \(tree.indexed.count), \(tree.indexBytes) bytes
+        # PASSTHROUGH: \(tree.passthroughOpens) opens, \(tree.backing == nil ? "off" : "on")
         # FILES GIVEN AT OPEN: \(tree.storedFiles)
 
         """
@@ -35,11 +37,24 @@ package final class OverlayFileSystem: FileSystem {
 
   package func negotiate(_ connection: inout Negotiation) {
     if options.acl { connection.wanted.insert(.posixACL) }
+    guard wantsPassthrough else { return }
+    connection.wanted.insert(.passthrough)
+    // More would let this mount lie on stacked file systems, and no overlay on this mount.
+    connection.maxStackDepth = 1
+  }
+
+  /// A user namespace is refused it, and a mount that asked in vain could not be stacked as deeply.
+  private var wantsPassthrough: Bool {
+    options.passthrough && !options.writeback && isInitialUserNamespace
   }
 
   package func start(_ notifier: Notifier) {
     self.notifier.withLock { $0 = notifier }
-    tree.withLock { $0.pages = notifier }
+    let passes = wantsPassthrough
+    tree.withLock {
+      $0.pages = notifier
+      if passes { $0.backing = notifier }
+    }
   }
 
   // MARK: - Names
@@ -108,6 +123,20 @@ package final class OverlayFileSystem: FileSystem {
     _ node: NodeID, to name: RawPath, in parent: NodeID, _ context: RequestContext,
     _ reply: consuming EntryReply
   ) {
+    guard copiesLong(node) else {
+      answerLink(node, name, parent, reply)
+      return
+    }
+    let deferred = DeferredReply(reply)
+    copying(node, context) { [self] error in
+      guard let reply = deferred.take() else { return }
+      if let error { reply.fail(error) } else { answerLink(node, name, parent, reply) }
+    }
+  }
+
+  private func answerLink(
+    _ node: NodeID, _ name: RawPath, _ parent: NodeID, _ reply: consuming EntryReply
+  ) {
     reply.answer(
       { () throws(Errno) in
         try changing { tree throws(Errno) in try tree.link(node, to: name, in: parent) }
@@ -134,10 +163,21 @@ package final class OverlayFileSystem: FileSystem {
     _ name: RawPath, in parent: NodeID, to newName: RawPath, in newParent: NodeID,
     _ flags: RenameFlags, _ context: RequestContext, _ reply: consuming EmptyReply
   ) {
-    reply.answer { () throws(Errno) in
-      try changing { tree throws(Errno) in
-        try tree.rename(name, in: parent, to: newName, in: newParent, flags)
+    let answer = { @Sendable [self] (reply: consuming EmptyReply) in
+      reply.answer { () throws(Errno) in
+        try changing { tree throws(Errno) in
+          try tree.rename(name, in: parent, to: newName, in: newParent, flags)
+        }
       }
+    }
+    guard let node = tree.withLock({ $0.longNode(name, in: parent) }) else {
+      answer(reply)
+      return
+    }
+    let deferred = DeferredReply(reply)
+    copying(node, context) { error in
+      guard let reply = deferred.take() else { return }
+      if let error { reply.fail(error) } else { answer(reply) }
     }
   }
 
@@ -154,6 +194,20 @@ package final class OverlayFileSystem: FileSystem {
   package func setAttributes(
     of node: NodeID, _ changes: AttributeChanges, _ context: RequestContext,
     _ reply: consuming AttributesReply
+  ) {
+    guard copiesLong(node, upTo: changes.size) else {
+      answerSetAttributes(node, changes, reply)
+      return
+    }
+    let deferred = DeferredReply(reply)
+    copying(node, upTo: changes.size, context) { [self] error in
+      guard let reply = deferred.take() else { return }
+      if let error { reply.fail(error) } else { answerSetAttributes(node, changes, reply) }
+    }
+  }
+
+  private func answerSetAttributes(
+    _ node: NodeID, _ changes: AttributeChanges, _ reply: consuming AttributesReply
   ) {
     reply.answer(lifetime: options.lifetime) { () throws(Errno) in
       try changing(but: node) { tree throws(Errno) in try tree.setAttributes(of: node, changes) }

@@ -42,10 +42,15 @@ private func serve(_ fileSystem: OverlayFileSystem, _ options: OverlayOptions) -
     return fail("\(error)")
   }
   do throws(Errno) {
+    let log = OverlayLog(level: options.logLevel, usesSystemLog: !options.foreground)
     // INIT is answered before the fork: the caller may use the mount as soon as the parent ends.
-    let session = try Session(fileSystem, device: mount.device, traces: options.debug)
+    let session = try Session(
+      fileSystem, device: mount.device, traces: options.debug, spin: UInt64(options.spin) * 1000,
+      onFailure: log.failed)
     if !options.foreground { try detachFromCaller() }
-    let signals = try SignalWatcher(mount, report: fileSystem.report)
+    let signals = try SignalWatcher(mount) { log.report(fileSystem.report()) }
+    log.write("\(mount.path) is mounted", .info)
+    defer { log.write("\(mount.path) is unmounted", .info) }
     try session.serve()
     return signals.wasAskedToEnd ? 1 : 0
   } catch {

@@ -17,6 +17,8 @@ let helpText = """
 
       -f                     stay in the foreground
       -d, --debug            print each request; implies -f
+      --log-level LEVEL      error, warning (default), info or debug: to standard error with -f,
+                             else to the system's log; SIGUSR1 writes counters there
       -h, --help             print this text
       -V, --version          print the version
 
@@ -34,6 +36,8 @@ let helpText = """
   How it is served:
       timeout=SECONDS        how long the kernel may remember (default: for ever)
       volatile, fsync=0      make nothing durable
+      passthrough=auto|off   whether the kernel reads and writes upper files by itself (root only)
+      spin=MICROSECONDS      look for the next request before sleeping (default 0; spare cores only)
       writeback=0|1, threaded=N
       ro, rw, suid, nosuid, dev, nodev, exec, noexec, atime, noatime, allow_other, context=LABEL
 

@@ -11,3 +11,16 @@ teardown() { finish; }
 @test "files given to the kernel when they are opened read right, before and after changes" {
   run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" given
 }
+
+@test "copying a large file up holds nobody up, is done once, and ends with its caller" {
+  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" large_copy_up killed_copy_up \
+    changes_of_large_files
+}
+
+@test "the kernel reads and writes upper files by itself, and never a lower one" {
+  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" passed_through
+}
+
+@test "signals end a mount, a busy one with its last file; a plain unmount is no error" {
+  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" ends
+}

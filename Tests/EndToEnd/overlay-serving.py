@@ -85,6 +85,162 @@ def given(mount):
         assert m.unmount() == 0
 
 
+def append(path):
+    """A process that appends to a file and so has it copied up."""
+    code = "import sys; open(sys.argv[1], 'ab').write(b'end')"
+    return subprocess.Popen([sys.executable, "-c", code, path])
+
+
+def large_copy_up(mount):
+    data = random.Random(3).randbytes(1 << 20) * 400
+    with mount({"large": data, "other": b"o", "third": b"t"}, "-o", "volatile") as m:
+        # Meanwhile others are served, and two who want the same file get one copy.
+        first, second = append(m.file("large")), append(m.file("large"))
+        longest = 0
+        while first.poll() is None or second.poll() is None:
+            started = time.monotonic()
+            with open(m.file("third"), "ab") as file:
+                file.write(b"x")
+            os.stat(m.file("other"))
+            longest = max(longest, time.monotonic() - started)
+            time.sleep(0.002)
+        assert (first.returncode, second.returncode) == (0, 0)
+        assert longest < 0.25, f"another request took {longest} s"
+        with open(m.file("large"), "rb") as file:
+            assert file.read() == data + b"endend"
+        assert sorted(os.listdir(m.upper)) == ["large", "third"]
+        assert os.listdir(os.path.join(m.work, "work")) == []
+        assert m.unmount() == 0
+
+
+def killed_copy_up(mount):
+    data = random.Random(4).randbytes(1 << 20) * 600
+    with mount({"large": data}) as m:
+        child = append(m.file("large"))
+        time.sleep(0.15)
+        child.kill()
+        started = time.monotonic()
+        child.wait(timeout=10)
+        took = time.monotonic() - started
+        assert took < 1, f"outlived SIGKILL by {took} s"
+        # A signal that does not kill ends nothing.
+        code = """import ctypes, os, signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: None)
+print(flush=True)
+fd = ctypes.CDLL(None).open(sys.argv[1].encode(), os.O_WRONLY | os.O_APPEND)
+os.write(fd, b"end")"""
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, m.file("large")], stdout=subprocess.PIPE)
+        child.stdout.readline()
+        time.sleep(0.1)
+        child.send_signal(signal.SIGUSR1)
+        assert child.wait(timeout=60) == 0
+        with open(m.file("large"), "rb") as file:
+            assert file.read() == data + b"end"
+        assert m.unmount() == 0
+
+
+def changes_of_large_files(mount):
+    data = random.Random(6).randbytes(1 << 20) * 2
+    names = ["mode", "rename", "link", "xattr", "cut", "grow", "emptied", "time"]
+    with mount({name: data for name in names}) as m:
+        os.chmod(m.file("mode"), 0o600)
+        os.rename(m.file("rename"), m.file("renamed"))
+        os.link(m.file("link"), m.file("linked"))
+        os.setxattr(m.file("xattr"), "user.x", b"y")
+        os.truncate(m.file("cut"), 700000)
+        os.truncate(m.file("grow"), len(data) + 5)
+        open(m.file("emptied"), "wb").close()
+        os.utime(m.file("time"), (1, 2))
+        expected = {
+            "mode": data, "renamed": data, "link": data, "linked": data, "xattr": data,
+            "cut": data[:700000], "grow": data + bytes(5), "emptied": b"", "time": data}
+        assert sorted(os.listdir(m.path)) == sorted(expected)
+        for name, content in expected.items():
+            with open(m.file(name), "rb") as file:
+                assert file.read() == content, name
+            with open(os.path.join(m.upper, name), "rb") as file:
+                assert file.read() == content, name
+        assert os.listdir(os.path.join(m.work, "work")) == []
+        # A refusal leaves nothing either.
+        try:
+            os.setxattr(m.file("time"), "user.none", b"", os.XATTR_REPLACE)
+            raise AssertionError("replaced what was not there")
+        except OSError:
+            pass
+        fd = os.open(m.file("mode"), os.O_RDWR)
+        os.fsync(fd)
+        os.close(fd)
+        assert m.unmount() == 0
+
+
+def passed_through(mount):
+    data = random.Random(8).randbytes(300000)
+    with mount({"low": data}) as m:
+        assert m.counters()["PASSTHROUGH"] == 0
+        with open(m.file("new"), "w+b") as file:
+            file.write(data)
+            file.flush()
+            assert os.fstat(file.fileno()).st_size == len(data)
+            with open(m.file("new"), "rb") as other:
+                assert other.read() == data
+        reader = open(m.file("low"), "rb", buffering=0)
+        assert reader.read(10) == data[:10]
+        # Opened through the cache, and so for as long as it is open.
+        with open(m.file("low"), "r+b") as writer:
+            writer.write(b"changed")
+        reader.seek(0)
+        assert reader.readall() == b"changed" + data[7:]
+        reader.close()
+        time.sleep(0.1)
+        with open(m.file("low"), "r+b") as writer:
+            writer.write(b"CHANGED")
+        with open(m.file("low"), "rb") as file:
+            assert file.read() == b"CHANGED" + data[7:]
+        # Whoever writes to a setuid program makes it an ordinary one.
+        os.chmod(m.file("new"), 0o4777)
+        assert os.stat(m.file("new")).st_mode & 0o7777 == 0o4777
+        code = "import os, sys; os.setuid(1000); open(sys.argv[1], 'r+b').write(b'x')"
+        os.chmod(m.top, 0o755)
+        subprocess.run([sys.executable, "-c", code, m.file("new")], check=True)
+        assert os.stat(m.file("new")).st_mode & 0o7777 == 0o777
+        assert os.stat(os.path.join(m.upper, "new")).st_mode & 0o7777 == 0o777
+        with open(os.path.join(m.lower, "low"), "rb") as file:
+            assert file.read() == data, "the lower was written"
+        assert m.counters()["PASSTHROUGH"] > 3
+        assert m.unmount() == 0
+    with mount({"low": data}, "-o", "passthrough=off") as m:
+        with open(m.file("low"), "r+b") as writer:
+            writer.write(b"changed")
+        assert m.counters()["PASSTHROUGH"] == 0
+        assert m.unmount() == 0
+
+
+def ends(mount):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        with mount({"f": b"f"}) as m:
+            m.daemon.send_signal(number)
+            assert m.daemon.wait(timeout=5) == 1
+            assert not os.path.ismount(m.path)
+        with mount({"f": b"f"}) as m:
+            file = open(m.file("f"), "r+b")
+            m.daemon.send_signal(number)
+            deadline = time.monotonic() + 5
+            while os.path.ismount(m.path):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            file.write(b"g")
+            file.flush()
+            file.seek(0)
+            assert file.read() == b"g" and m.daemon.poll() is None
+            file.close()
+            assert m.daemon.wait(timeout=5) == 1
+    with mount({"f": b"f"}) as m:
+        started = time.monotonic()
+        assert m.unmount() == 0
+        assert time.monotonic() - started < 0.5
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")

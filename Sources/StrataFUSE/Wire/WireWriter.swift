@@ -78,7 +78,7 @@ import StrataSystem
   mutating func put(_ open: OpenResult) {
     put(open.handle)
     put(open.modes.rawValue)
-    put(Int32(0))
+    put(open.backing)
   }
 
   /// `fuse_dirent` with its name, padded to 8 bytes.
