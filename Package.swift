@@ -115,6 +115,13 @@ let package = Package(
         "StrataStore", "StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem",
       ],
       path: "Tests/Programs/RecordTurns", swiftSettings: strict),
+    // What scripts/fuzz links with libFuzzer.
+    .target(
+      name: "FuzzReaders",
+      dependencies: [
+        "StrataArchive", "StrataCompression", "StrataJSON", "StrataModel", "StrataSystem",
+      ],
+      path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: strict),
     library("StrataTestSupport", ["StrataSystem", "StrataModel"]),
     tests("StrataSystemTests", ["StrataSystem"]),
     tests("StrataModelTests", ["StrataModel"]),

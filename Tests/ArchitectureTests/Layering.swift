@@ -33,6 +33,10 @@ let allowedArrows: [String: Set<String>] = [
   "RecordTurns": [
     "StrataStore", "StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem",
   ],
+  // The readers of what comes from outside, for libFuzzer.
+  "FuzzReaders": [
+    "StrataArchive", "StrataCompression", "StrataJSON", "StrataModel", "StrataSystem",
+  ],
 ]
 
 /// What the rings from the store outwards may use of those inside.
