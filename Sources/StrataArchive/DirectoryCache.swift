@@ -23,9 +23,9 @@ final class OpenDirectory {
 ///
 /// The least recently used are closed beyond 256.
 ///
-/// Every directory is opened from one that is held already, by one name and without following a
-/// link; where that name is a link, the walk is done by the kernel with the diff directory as root.
-/// So nothing can be reached outside it.
+/// A directory is opened from its parent where that is held, by one name, else by its whole path, and
+/// without following a link; where a name is a link, the walk is done by the kernel with the diff
+/// directory as root. So nothing can be reached outside it.
 final class DirectoryCache {
   private let root: OpenDirectory
   private var directories: [ArraySlice<UInt8>: OpenDirectory] = [:]
@@ -58,15 +58,9 @@ final class DirectoryCache {
       known.lastUse = clock
       return known
     }
-    let end = path.lastIndex(of: UInt8(ascii: "/"))
-    let parent = try find(end.map { path[..<$0] } ?? [])
-    let name = RawPath(end.map { path[($0 + 1)...] } ?? path)
     let opened: OpenDirectory
     do throws(Errno) {
-      let descriptor = SharedDescriptor(try parent.view.open(name, Self.flags))
-      opened = OpenDirectory(
-        descriptor, isBehindSymlink: parent.isBehindSymlink,
-        inheritedGroup: try Self.inheritedGroup(descriptor.view))
+      opened = try openDirectly(path)
     } catch  where error == .notADirectory || error == .tooManySymbolicLinks {
       let descriptor = SharedDescriptor(
         try root.view.open(
@@ -77,6 +71,26 @@ final class DirectoryCache {
     }
     insert(opened, path)
     return opened
+  }
+
+  /// Opens a directory that no link is on the way to, from the nearest that is held.
+  private func openDirectly(_ path: ArraySlice<UInt8>) throws(Errno) -> OpenDirectory {
+    let end = path.lastIndex(of: UInt8(ascii: "/"))
+    let parent = end.map { directories[path[..<$0]] } ?? root
+    parent?.lastUse = clock
+    let descriptor: SharedDescriptor
+    if let parent {
+      let name = RawPath(end.map { path[($0 + 1)...] } ?? path)
+      descriptor = SharedDescriptor(try parent.view.open(name, Self.flags))
+    } else {
+      // One call whatever the depth, which may be 2,000.
+      descriptor = SharedDescriptor(
+        try root.view.open(
+          RawPath(path), Self.flags, resolve: [.beneath, .noSymlinks, .noMagicLinks]))
+    }
+    return OpenDirectory(
+      descriptor, isBehindSymlink: parent?.isBehindSymlink ?? false,
+      inheritedGroup: try Self.inheritedGroup(descriptor.view))
   }
 
   private func insert(_ directory: OpenDirectory, _ path: ArraySlice<UInt8>) {

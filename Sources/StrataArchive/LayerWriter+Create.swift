@@ -86,8 +86,7 @@ extension LayerWriter {
     } catch { throw failure(error, "mkdir", header) }
     try setMetadata(last, header, owner, isNew: isNew, in: parent)
     if !isNew { try? cache.refresh(name.bytes[...]) }
-    let times = Times(header)
-    directoryTimes.append((name.bytes, times.directoryAccess, times.modification))
+    try setTimesLater(name, header)
   }
 
   private func createHardLink(
@@ -117,16 +116,23 @@ extension LayerWriter {
     } catch { throw failure(error, "open", header) }
   }
 
+  /// Makes what is missing of a path, from the top down: names of 4 KiB can have 2,000 components.
   private func makeParents(_ path: ArraySlice<UInt8>) throws(Errno) {
-    let name = CleanName(Array(path))
-    let parent: OpenDirectory
-    do throws(Errno) {
-      parent = try cache.directory(name.parent)
-    } catch  where error == .noSuchFileOrDirectory && !name.parent.isEmpty {
-      try makeParents(name.parent)
-      parent = try cache.directory(name.parent)
+    var parent = try cache.directory([])
+    var end = path.startIndex
+    while end < path.endIndex {
+      let next = end == path.startIndex ? end : end + 1
+      end = path[next...].firstIndex(of: UInt8(ascii: "/")) ?? path.endIndex
+      do throws(Errno) {
+        parent = try cache.directory(path[..<end])
+      } catch  where error == .noSuchFileOrDirectory {
+        try makeParent(RawPath(path[next..<end]), in: parent)
+        parent = try cache.directory(path[..<end])
+      }
     }
-    let last = RawPath(name.last)
+  }
+
+  private func makeParent(_ last: RawPath, in parent: OpenDirectory) throws(Errno) {
     do throws(Errno) {
       try parent.view.makeDirectory(last, mode: 0o777)
     } catch  where error == .fileExists {

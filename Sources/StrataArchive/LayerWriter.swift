@@ -19,7 +19,7 @@ final class LayerWriter {
   private(set) var uids: Set<UInt32> = []
   private(set) var gids: Set<UInt32> = []
   /// Directories, whose times are set last of all.
-  var directoryTimes: [(path: [UInt8], access: FileTime, modification: FileTime)] = []
+  private var directoryTimes = DirectoryTimes()
   var contentSize: Int64 = 0
   /// Files with content that this layer made, where the directory held others before; nil where it
   /// was empty, so that all are of this layer.
@@ -30,7 +30,7 @@ final class LayerWriter {
   /// them: this is what is left of it behind the layer's own directory.
   private let longestName: Int
   /// Every path that was made, in mode `.apply`: what an opaque mark spares.
-  var unpacked: Set<[UInt8]> = []
+  var unpacked = SeenNames()
 
   init(
     _ reader: TarReader, _ recorder: TarSplitWriter, _ diff: FileDescriptor,
@@ -76,7 +76,7 @@ final class LayerWriter {
     if options.whiteouts == .apply {
       contentSize += max(0, header.size)
       if try applyWhiteout(name, header) { return try keepBody(header) }
-      unpacked.insert(name.bytes)
+      _ = unpacked.insert(name.bytes)
     } else if name.isRoot, header.type != .directory || header.name.first != slash {
       // The root keeps the mode, owner and times that the store gave it, unless it is named `/`.
       return try keepBody(header)
@@ -86,7 +86,7 @@ final class LayerWriter {
 
   /// Sets the times of directories and gives the size of the content.
   func finish() throws(StreamError) -> Int64 {
-    for (path, access, modification) in directoryTimes {
+    try directoryTimes.forEach { (path, access, modification) throws(StreamError) in
       let name = CleanName(path)
       do throws(Errno) {
         let parent = try cache.directory(name.parent)
@@ -94,7 +94,7 @@ final class LayerWriter {
           of: name.isRoot ? "." : RawPath(name.last), access: .to(access),
           modification: .to(modification))
       } catch  where error == .noSuchFileOrDirectory || error == .notADirectory {
-        continue  // a later entry took its place
+        return  // a later entry took its place
       } catch {
         throw StreamError(error, "set times of \(String(decoding: path, as: UTF8.self))")
       }
@@ -105,6 +105,16 @@ final class LayerWriter {
       } catch { throw StreamError(error, "measure the layer") }
     }
     return contentSize
+  }
+
+  /// Remembers what times a directory gets in the end.
+  func setTimesLater(_ name: CleanName, _ header: TarHeader) throws(StreamError) {
+    let times = Times(header)
+    do throws(Errno) {
+      try directoryTimes.append(
+        name.bytes, access: times.directoryAccess, modification: times.modification,
+        diff: cache.directory([]).view)
+    } catch { throw failure(error, "remember the times of", header) }
   }
 
   /// Passes a body on to the tar-split file alone.

@@ -11,13 +11,18 @@ struct SeenNames {
   private var keys: Set<Key> = []
 
   /// Adds a name; false if it was there.
-  mutating func insert(_ name: [UInt8]) -> Bool {
+  mutating func insert(_ name: [UInt8]) -> Bool { keys.insert(Self.key(name)).inserted }
+
+  /// Whether a name was added.
+  func contains(_ name: [UInt8]) -> Bool { keys.contains(Self.key(name)) }
+
+  private static func key(_ name: [UInt8]) -> Key {
     var first = Hasher()
     first.combine(0)
     first.combine(name)
     var second = Hasher()
     second.combine(1)
     second.combine(name)
-    return keys.insert(Key(first: first.finalize(), second: second.finalize())).inserted
+    return Key(first: first.finalize(), second: second.finalize())
   }
 }

@@ -65,6 +65,19 @@ import Testing
     try root.view.removeTree("t")
   }
 
+  /// Deeper than there are descriptors, and than a path can name.
+  @Test func removeTreeTakesAnyDepth() throws {
+    let scratch = try ScratchDirectory("deep")
+    var directory = try scratch.directory.open(".", [.path, .directory])
+    for level in 0..<5_000 {
+      try directory.view.makeDirectory("d", mode: 0o755)
+      if level.isMultiple(of: 700) { try directory.view.makeDirectory("beside", mode: 0o755) }
+      directory = try directory.view.open("d", [.path, .directory])
+    }
+    try scratch.directory.removeTree("d")
+    #expect(try scratch.tree() == ["beside"])
+  }
+
   @Test func recordLocksExcludeEachOtherWithinAProcess() throws {
     let scratch = try ScratchDirectory()
     let root = try FileDescriptor.workingDirectory.open(scratch.path, [.path, .directory])

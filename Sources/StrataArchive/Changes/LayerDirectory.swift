@@ -93,7 +93,9 @@ struct LayerDirectory {
       if entry.name.hasPrefix(Self.whiteoutPrefix) {
         // Anything else of such a name has no form in a layer, where it would be a whiteout.
         if try Self.isMark(entry.name, in: view) {
-          hidden.insert(RawPath(entry.name.bytes.dropFirst(Whiteout.prefix.count)))
+          let name = RawPath(entry.name.bytes.dropFirst(Whiteout.prefix.count))
+          // A whiteout of nothing, or of the directory itself, hides nothing.
+          if !name.isEmpty, name != ".", name != ".." { hidden.insert(name) }
         }
       } else if entry.type == .characterDevice || entry.type == .unknown,
         Self.isWhiteout(try view.status(of: entry.name))
