@@ -3,6 +3,9 @@ package import StrataSystem
 
 /// Compresses to one zstd frame with a content checksum; level 3 where none is given.
 ///
+/// The library compresses on threads of its own, one for each core. Their number does not change
+/// the bytes; that there is one at all does, so there always is.
+///
 /// `finish` must be called: without it the frame has no end.
 @safe
 package final class ZstdSink: ByteSink {
@@ -34,6 +37,11 @@ private final class ZstdEncoder: Encoder {
       _ = unsafe ZSTD_CCtx_setParameter(
         context, ZSTD_c_compressionLevel, Int32(max(1, min(level, 22))))
       _ = unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
+      // A library built without threads refuses, and compresses where it is called.
+      _ = unsafe ZSTD_CCtx_setParameter(
+        context, ZSTD_c_nbWorkers, Int32(OrderedWorkers.preferredCount))
+      // Bounds the memory: each worker holds a piece of this size twice.
+      _ = unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_jobSize, 4 << 20)
     }
   }
 

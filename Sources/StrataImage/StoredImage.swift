@@ -120,12 +120,12 @@ extension StoredImage {
 /// Compresses on the way to a sink.
 final class Compressor: ByteSink {
   private let target: any ByteSink
-  private let gzip: GzipSink?
+  private let gzip: ParallelGzipSink?
   private let zstd: ZstdSink?
 
   /// Gzip and zstd; anything else passes through.
   init(_ compression: Compression, to sink: any ByteSink) {
-    gzip = compression == .gzip ? GzipSink(to: sink) : nil
+    gzip = compression == .gzip ? ParallelGzipSink(to: sink) : nil
     zstd = compression == .zstd ? ZstdSink(to: sink) : nil
     target = gzip ?? zstd ?? sink
   }

@@ -111,11 +111,11 @@ private struct Compressor {
       self.sink = sink
       end = { () throws(StreamError) in }
     case .gzip:
-      let gzip = GzipSink(to: sink, level: nil)
+      let gzip = ParallelGzipSink(to: sink)
       self.sink = gzip
       end = { () throws(StreamError) in try gzip.finish() }
     case .zstd:
-      let zstd = ZstdSink(to: sink, level: nil)
+      let zstd = ZstdSink(to: sink)
       self.sink = zstd
       end = { () throws(StreamError) in try zstd.finish() }
     case .bzip2: throw StoreError(.usage, "unsupported compression format tar.bz2")
