@@ -7,16 +7,17 @@ import Testing
 /// Odd archives against Debian's containers-storage: the same tree, or both refuse; the bytes come
 /// back; and its `diff` reads our tar-split.
 ///
-/// `STRATA_ORACLE_SEEDS=FIRST-LAST` packs other random trees than the first forty.
+/// Forty random trees are packed, 500 in a long run; `STRATA_ORACLE_SEEDS=FIRST-LAST` packs others.
 @Suite(.serialized, .tags(.interop, .slow)) struct OracleTests {
   /// What no comparison can hold to: the folder that the peer makes for a global header's name.
   private static let ignored: Set<String> = ["PaxHeaders", "gl"]
 
   @Test(
-    .needsRoot, .needsTool("containers-storage"), .needsTool("bsdtar"), .timeLimit(.minutes(15)))
+    .needsRoot, .needsTool("containers-storage"), .needsTool("bsdtar"), .timeLimit(.minutes(40)))
   func agreesWithThePeer() throws {
     let scratch = try ScratchDirectory("oracle")
-    let seeds = (environmentValue("STRATA_ORACLE_SEEDS") ?? "0-40").split(separator: "-")
+    let usual = environmentValue("STRATA_LONG") == "1" ? "0-500" : "0-40"
+    let seeds = (environmentValue("STRATA_ORACLE_SEEDS") ?? usual).split(separator: "-")
     let script = packageFolder().appending("Tests/EndToEnd/lib/odd-archives.py").description
     let made = try runProgram(
       "python3", [script, scratch.path("tars").description] + seeds.map(String.init))
