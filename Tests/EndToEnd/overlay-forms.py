@@ -4,7 +4,7 @@
 Usage: overlay-forms.py PROGRAM [--dir DIR] [PATTERN]
 Prints one line a case and ends with `N passed, N failed`.
 """
-import argparse, ctypes, errno, fcntl, mmap, os, random, re, resource, shutil, signal, stat, subprocess, sys, time, traceback
+import argparse, ctypes, errno, fcntl, mmap, os, random, re, resource, shutil, signal, stat, struct, subprocess, sys, time, traceback
 
 libc = ctypes.CDLL(None, use_errno=True)
 CASES = []
@@ -789,6 +789,49 @@ def mapped_ids(lab):
     os.chmod(m + "/acl", 0o660)
     out = subprocess.run(["getfacl", "-n", lab.upper + "/acl"], capture_output=True).stdout
     assert b"user:7:rw" in out, out
+
+
+def idmapped(path, outside):
+    """Turns the mount at a path into one whose ids from 0 on are shown from `outside` on."""
+    ready, done = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        libc.unshare(0x10000000)
+        os.write(ready[1], b"x")
+        os.read(done[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    for kind in ("uid", "gid"):
+        with open(f"/proc/{child}/{kind}_map", "w") as f:
+            f.write(f"0 {outside} 65536")
+    space = os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
+    tree = libc.syscall(428, -100, path.encode(), 1)  # open_tree, OPEN_TREE_CLONE
+    call(libc.syscall, 442, tree, b"", 0x1000, struct.pack("<4Q", 0x100000, 0, 0, space), 32)  # mount_setattr
+    call(libc.syscall, 429, tree, b"", -100, path.encode(), 4)  # move_mount
+    os.write(done[1], b"x")
+    os.wait()
+    for fd in (space, tree, *ready, *done):
+        os.close(fd)
+
+
+@case
+def idmapped_lowers_beside_the_options(lab):
+    """As podman 4 passes both; the double shift of other programs shows 65534."""
+    for number in (1, 2):
+        put(lab.lower(number) + f"/f{number}")
+        os.chown(lab.lower(number) + f"/f{number}", 33, 34)
+    idmapped(lab.lower(1), 200000)
+    try:
+        m = lab.mount("uidmapping=:0:200000:65536,gidmapping=:0:200000:65536")
+        owner = lambda path: (os.stat(path).st_uid, os.stat(path).st_gid)
+        same((owner(m + "/f1"), owner(m + "/f2")), ((200033, 200034), (200033, 200034)))
+        for name in ("/f1", "/f2"):
+            os.chmod(m + name, 0o600)
+        same((owner(lab.upper + "/f1"), owner(lab.upper + "/f2")), ((33, 34), (33, 34)))
+        same((owner(m + "/f1"), owner(m + "/f2")), ((200033, 200034), (200033, 200034)))
+    finally:
+        lab.unmount()
+        libc.umount2(lab.lower(1).encode(), 2)
 
 
 @case
