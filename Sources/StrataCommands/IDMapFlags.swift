@@ -38,7 +38,9 @@ enum IDMapFlags {
     if result.gids.isEmpty { result.gids = result.uids }
     if arguments.isOn("hostuidmap") { result.uids = [] }
     if arguments.isOn("hostgidmap") { result.gids = [] }
-    return result.isEmpty ? nil : result
+    // The host's own ids, asked for, are not the same as nothing asked for: not the parent's then.
+    let isHost = arguments.isOn("hostuidmap") && arguments.isOn("hostgidmap")
+    return result.isEmpty && !isHost ? nil : result
   }
 
   /// Triples `container:host:size`, several in one text joined by colons too.

@@ -48,6 +48,12 @@ final class Session {
     try? FileDescriptor.standardError.writeAll(Array((line + "\n").utf8))
   }
 
+  /// Reads another storage.conf, and that alone.
+  func useConfiguration(_ file: String) {
+    surroundings.variables["CONTAINERS_STORAGE_CONF"] = file
+    loadedSettings = nil
+  }
+
   /// What is in force for the store.
   func settings() throws(ConfigurationError) -> StorageSettings {
     if let loadedSettings { return loadedSettings }

@@ -12,14 +12,16 @@ package enum VerbTable {
   ]
   private static let layers: [Verb] = [
     .layers, .layer, .createLayer, .importLayer, .applyDiff, .deleteLayer, .layerParentOwners,
-    .storageLayers, .createStorageLayer,
+    .storageLayers, .createStorageLayer, .applyDiffFromDirectory,
   ]
   private static let anything: [Verb] = [
-    .inspect, .mount, .unmount, .mounted, .changes, .diff, .diffSize, .delete, .exists, .getNames,
+    .inspect, .copy, .mount, .unmount, .mounted, .changes, .diff, .diffSize, .delete, .exists,
+    .getNames,
     .addNames, .setNames, .removeNames, .metadata, .setMetadata,
   ]
   private static let store: [Verb] = [
-    .info, .status, .unshare, .shutdown, .wipe, .version,
+    .info, .status, .config, .check, .gc, .prune, .diskUse, .dedup, .unshare, .shutdown, .wipe,
+    .completions, .manual, .version,
   ]
 
   /// Peer verbs that answer to their dashed name alone.

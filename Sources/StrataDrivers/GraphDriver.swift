@@ -21,14 +21,19 @@ package protocol LayerLifeCycle: Sendable {
   var home: RawPath { get }
   /// Makes the directory of a layer; what an earlier attempt left of it is removed first.
   /// `mappings` give the owner of its root. A parent may lie in an additional image store.
-  /// `inImageStore`: in the home of the separate image store, if there is one.
-  func create(_ id: String, parent: String?, mappings: IDMappings, inImageStore: Bool)
-    throws(StoreError)
+  /// `inImageStore`: in the home of the separate image store, if there is one. A driver that copies
+  /// its parents owns the copy anew where `parentMappings` are others.
+  func create(
+    _ id: String, parent: String?, mappings: IDMappings, parentMappings: IDMappings,
+    inImageStore: Bool
+  ) throws(StoreError)
   /// Removes the directory of a layer, unmounting what is still mounted in it. Nothing there is
   /// success.
   func remove(_ id: String) throws(StoreError)
   /// Whether the home has a directory for the layer; additional stores count.
   func exists(_ id: String) -> Bool
+  /// Where the directory of a layer is, or would be.
+  func directoryPath(of id: String) -> RawPath
   /// Every directory of the home that stands for a layer, recorded or not.
   func layers() throws(StoreError) -> [String]
   /// Lines for `status`.
@@ -40,7 +45,8 @@ package protocol LayerLifeCycle: Sendable {
 extension LayerLifeCycle {
   /// As above, in the driver's first home.
   package func create(_ id: String, parent: String?, mappings: IDMappings) throws(StoreError) {
-    try create(id, parent: parent, mappings: mappings, inImageStore: false)
+    try create(
+      id, parent: parent, mappings: mappings, parentMappings: mappings, inImageStore: false)
   }
 }
 

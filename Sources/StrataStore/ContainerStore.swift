@@ -9,7 +9,7 @@ package import StrataSystem
 package final class ContainerStore: Sendable {
   /// `<graph root>/<driver>-containers`.
   package let directory: RawPath
-  private let core: RecordStore<ContainerRecord>
+  let core: RecordStore<ContainerRecord>
   fileprivate let writesVolatileFile: Bool
 
   /// Opens the lock file, making it and its directory where they are missing.

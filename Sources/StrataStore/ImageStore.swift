@@ -8,7 +8,7 @@ package import StrataSystem
 package final class ImageStore: Sendable {
   /// `<graph root>/<driver>-images`.
   package let directory: RawPath
-  private let core: RecordStore<ImageRecord>
+  let core: RecordStore<ImageRecord>
 
   /// Opens the lock file, making it and its directory where they are missing.
   ///

@@ -91,7 +91,7 @@ final class RecordStore<Record: NamedRecord>: Sendable {
 
   let locks: LockPair
   let isReadOnly: Bool
-  private let files: [RecordFile]
+  let files: [RecordFile]
   private let rules: RecordStoreRules<Record>
   private let memory: Mutex<Memory>
 

@@ -17,16 +17,17 @@ extension Store {
     if configuration.transient { creation.volatile = true }
     return try layerStore.writing { layers throws(StoreError) in
       var image: ImageRecord?
-      var parent: String?
+      var parent: LayerRecord?
       if let key = creation.image {
         let found = try self.image(key)
-        parent = try topLayer(of: found, for: creation.mappings, layers)
+        parent = try topLayer(of: found, for: creation.mappings, &layers)
         image = found
       }
       return try containerStore.writing { containers throws(StoreError) in
         let id = try freshID(creation.id) { containers.containers[$0] != nil }
         var layer = LayerRecord(
-          id: try freshID(nil) { layers.layers[$0] != nil }, parent: parent, created: now())
+          id: try freshID(nil) { layers.layers[$0] != nil }, parent: parent?.id, created: now())
+        if !driver.supportsShifting(creation.mappings) { layer.mappings = creation.mappings }
         layer.names = Identifiers.deduplicated(creation.layerNames)
         var record = ContainerRecord(
           id: id, image: image?.id ?? "", layer: layer.id, created: layer.created)
@@ -37,7 +38,8 @@ extension Store {
         layer.mountLabel = record.flags.string(Flags.mountLabel) ?? ""
         try containers.insert(record)
         _ = try makeEmpty(
-          layer, [], parent: parent, volatile: creation.volatile, &layers)
+          layer, [], parent: parent?.id, parentMappings: parent?.mappings ?? layer.mappings,
+          volatile: creation.volatile, &layers)
         do throws(StoreError) {
           for item in creation.data {
             try containers.setData(item.key, item.bytes, digest: item.recordedDigest, of: id)
@@ -51,23 +53,6 @@ extension Store {
         return containers.containers[id] ?? record
       }
     }
-  }
-
-  /// The layer of an image that a container with these maps can stand on: one without maps where mounts
-  /// shift ids, else one with exactly these (storage-format 4.6).
-  private func topLayer(
-    of image: ImageRecord, for mappings: IDMappings, _ layers: borrowing LayerWriter
-  ) throws(StoreError) -> String? {
-    guard let top = image.layer else { return nil }
-    for id in [top] + image.mappedLayers {
-      var layer = layers.layers[id]
-      if layer == nil { layer = try findAdditionalLayer(id)?.record }
-      guard let layer else { continue }
-      let shifts = layer.mappings.isEmpty && driver.supportsShifting(mappings)
-      if shifts || layer.mappings == mappings { return id }
-    }
-    throw StoreError(.notSupported).wrapped(
-      "image \(image.id) has no layer with the ID maps asked for: copying layers to new maps")
   }
 
   /// The size of a container: its layer, its data items and all in its two directories.

@@ -10,9 +10,10 @@ extension Store {
   public func createLayer(_ creation: LayerCreation) throws(StoreError) -> LayerRecord {
     try requireWritable()
     return try layerStore.writing { writer throws(StoreError) in
-      let record = try plan(creation, &writer)
+      let (record, parentMappings) = try plan(creation, &writer)
       return try makeEmpty(
-        record, creation.data, parent: record.parent, inImageStore: creation.isReadOnly, &writer)
+        record, creation.data, parent: record.parent, parentMappings: parentMappings,
+        inImageStore: creation.isReadOnly, &writer)
     }
   }
 
@@ -28,7 +29,7 @@ extension Store {
   ) throws(StoreError) -> LayerRecord {
     try requireWritable()
     return try layerStore.writing { writer throws(StoreError) in
-      var record = try plan(creation, &writer)
+      var (record, parentMappings) = try plan(creation, &writer)
       record.isIncomplete = true
       try writer.insert(record, inImageStore: creation.isReadOnly)
       do throws(StoreError) {
@@ -36,7 +37,7 @@ extension Store {
         record.bigDataNames = try write(creation.data, toLayer: record.id)
         try driver.create(
           record.id, parent: record.parent, mappings: record.mappings,
-          inImageStore: creation.isReadOnly)
+          parentMappings: parentMappings, inImageStore: creation.isReadOnly)
         try fill(&record, content, expected, progress)
         record.isIncomplete = false
         try writer.update(record.id) { $0 = record }
@@ -68,10 +69,11 @@ extension Store {
 // MARK: - Steps, under the layers' write lock
 
 extension Store {
-  /// The record of a layer to be made, after every check that needs no change.
-  func plan(_ creation: LayerCreation, _ writer: inout LayerWriter) throws(StoreError)
-    -> LayerRecord
-  {
+  /// The record of a layer to be made, after every check that needs no change, and the ID maps of its
+  /// parent.
+  func plan(_ creation: LayerCreation, _ writer: inout LayerWriter) throws(StoreError) -> (
+    LayerRecord, parentMappings: IDMappings
+  ) {
     var parent: LayerRecord?
     if let key = creation.parent, !key.isEmpty {
       parent = writer.find(key)
@@ -90,7 +92,7 @@ extension Store {
     record.flags = creation.flags
     let wanted = creation.mappings ?? parent?.mappings ?? configuration.mappings
     record.mappings = try recordedMappings(wanted, parent: parent)
-    return record
+    return (record, parent?.mappings ?? record.mappings)
   }
 
   /// The ID maps that the content of a layer is written with: none where mounts shift ids.
@@ -100,7 +102,7 @@ extension Store {
     if wanted.isEmpty || driver.supportsShifting(wanted), parent?.mappings.isEmpty ?? true {
       return IDMappings()
     }
-    if let parent, parent.mappings != wanted {
+    if let parent, parent.mappings != wanted, driver.whiteoutForm != .applied {
       throw StoreError(.notSupported).wrapped(
         "layer \(parent.id) has other ID maps: copying layers to new maps")
     }
@@ -125,8 +127,8 @@ extension Store {
   ///
   /// A kill between leaves a directory that no record names.
   func makeEmpty(
-    _ record: LayerRecord, _ data: [BigDataItem], parent: String?, volatile: Bool = false,
-    inImageStore: Bool = false, _ writer: inout LayerWriter
+    _ record: LayerRecord, _ data: [BigDataItem], parent: String?, parentMappings: IDMappings,
+    volatile: Bool = false, inImageStore: Bool = false, _ writer: inout LayerWriter
   ) throws(StoreError) -> LayerRecord {
     var record = record
     // Refuses a used id or name before anything is made.
@@ -134,7 +136,8 @@ extension Store {
     do throws(StoreError) {
       record.bigDataNames = try write(data, toLayer: record.id)
       try driver.create(
-        record.id, parent: parent, mappings: record.mappings, inImageStore: inImageStore)
+        record.id, parent: parent, mappings: record.mappings, parentMappings: parentMappings,
+        inImageStore: inImageStore)
       try writer.update(record.id) { $0 = record }
       try writer.save()
     } catch {

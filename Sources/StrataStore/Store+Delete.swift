@@ -189,14 +189,23 @@ extension Store {
             try remove(container, &layers, &containers)
           }
         }
-        for image in images.images.records {
-          images.remove(image.id)
-          try images.save()
-          try imageStore.data(image.id).removeAll()
+        try removeAll(&images, imageStore)
+      }
+      if let graphImages {
+        try graphImages.writing { images throws(StoreError) in
+          try removeAll(&images, graphImages)
         }
       }
       try remove(childrenFirst(layers.layers.records), &layers)
       for stray in try driver.layers() { try driver.remove(stray) }
+    }
+  }
+
+  private func removeAll(_ images: inout ImageWriter, _ store: ImageStore) throws(StoreError) {
+    for image in images.images.records {
+      images.remove(image.id)
+      try images.save()
+      try store.data(image.id).removeAll()
     }
   }
 

@@ -17,6 +17,14 @@ extension Store {
   public func diff(
     _ layer: String, from: String? = nil, compression: Compression? = nil, to sink: any ByteSink
   ) throws(StoreError) {
+    try diff(layer, from: from, compression: compression, verifying: true, to: sink)
+  }
+
+  /// As above; a check compares the digest itself.
+  func diff(
+    _ layer: String, from: String? = nil, compression: Compression?, verifying: Bool,
+    to sink: any ByteSink
+  ) throws(StoreError) {
     let opened = try openForDiff(layer, from: from)
     let compressor = try Compressor(compression ?? opened.record.compression, to: sink)
     let plain = DigestingSink(compressor.sink)
@@ -26,12 +34,13 @@ extension Store {
       } else {
         try writeChanges(
           upper: opened.directories.all[0], lowers: Array(opened.directories.all.dropFirst()),
-          mappings: opened.record.mappings, to: plain)
+          rules: opened.rules, to: plain)
       }
       try compressor.finish()
     }
     let (digest, _) = plain.finish()
-    if opened.tarSplit != nil, let expected = opened.record.diffID, expected.algorithm == .sha256,
+    if verifying, opened.tarSplit != nil, let expected = opened.record.diffID,
+      expected.algorithm == .sha256,
       digest != expected
     {
       throw StoreError(
@@ -44,7 +53,8 @@ extension Store {
     let opened = try openForDiff(layer, from: from)
     return try streaming { () throws(StreamError) in
       try findChanges(
-        upper: opened.directories.all[0], lowers: Array(opened.directories.all.dropFirst()))
+        upper: opened.directories.all[0], lowers: Array(opened.directories.all.dropFirst()),
+        rules: opened.rules)
     }
   }
 
@@ -52,7 +62,17 @@ extension Store {
   public func diffSize(_ layer: String, from: String? = nil) throws(StoreError) -> Int64 {
     let record = try self.layer(layer)
     try checkReference(record, from)
-    return try driver.diffSize(record.id)
+    guard driver.whiteoutForm == .applied else { return try driver.diffSize(record.id) }
+    // Of a complete tree only what differs from the parent's is the layer's own.
+    let opened = try openForDiff(record.id, from: from)
+    let root = opened.directories.all[0]
+    return try changes(record.id, from: from).reduce(0) { total, change in
+      let name = RawPath(change.path.drop { $0 == UInt8(ascii: "/") })
+      guard change.kind != .deleted, let status = try? root.status(of: name),
+        status.type != .directory
+      else { return total }
+      return total + status.size
+    }
   }
 
   /// A layer with what is needed to write its tar, which its deletion meanwhile does not take away.
@@ -60,6 +80,7 @@ extension Store {
     let record: LayerRecord
     let directories: DiffDirectories
     let tarSplit: FileSource?
+    let rules: ComparisonRules
   }
 
   private func openForDiff(_ layer: String, from: String?) throws(StoreError) -> Opened {
@@ -86,8 +107,24 @@ extension Store {
     } catch {
       if error != .noSuchFileOrDirectory { throw StoreError(error, "open \(path)") }
     }
-    return Opened(
-      record: record, directories: try driver.diffDirectories(record.id), tarSplit: tarSplit)
+    var directories = try driver.diffDirectories(record.id)
+    var rules = ComparisonRules()
+    rules.mappings = record.mappings
+    rules.lowerMappings = record.mappings
+    if driver.whiteoutForm == .applied {
+      rules.upperIsComplete = true
+      if let id = record.parent, !id.isEmpty {
+        directories = DiffDirectories(
+          own: directories.own, lowers: try driver.diffDirectories(id).own)
+        rules.lowerMappings = try parentMappings(of: id)
+      }
+    }
+    return Opened(record: record, directories: directories, tarSplit: tarSplit, rules: rules)
+  }
+
+  /// The ID maps of a layer, for a caller that may hold the shared lock already.
+  private func parentMappings(of id: String) throws(StoreError) -> IDMappings {
+    try findLayer(id)?.record.mappings ?? IDMappings()
   }
 
   /// Only the parent, or what is no layer and so stands for it, can be compared with.

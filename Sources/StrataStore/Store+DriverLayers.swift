@@ -25,7 +25,9 @@ extension Store {
         below = layers.find(parent)?.id ?? parent
         if let below, !driver.exists(below) { throw StoreError(.driverLayerUnknown) }
       }
-      try driver.create(id, parent: below, mappings: mappings, inImageStore: isReadOnly)
+      let above = below.flatMap { layers.layers[$0] }?.mappings ?? mappings
+      try driver.create(
+        id, parent: below, mappings: mappings, parentMappings: above, inImageStore: isReadOnly)
       return id
     }
   }

@@ -41,9 +41,12 @@ extension Store {
   {
     try requireWritable()
     if options?.contains("rw") == true { throw StoreError(.usage, "\"rw\" option not supported") }
-    let top = try topLayerWithoutMaps(image(key))
+    let image = try image(key)
     return try mounting { writer throws(StoreError) in
-      try countMount(
+      guard let top = try topLayer(of: image, for: IDMappings(), &writer)?.id else {
+        throw StoreError(.layerUnknown)
+      }
+      return try countMount(
         top, DriverMountOptions(options: options, readOnly: true, label: label), &writer)
     }
   }

@@ -39,12 +39,22 @@ public final class Store: Sendable {
     if let wait = configuration.onWait { LockFile.tellOfLongWaits(wait) }
     let (root, run) = (configuration.graphRoot, configuration.runRoot)
     let name = try chooseDriver(configuration)
-    let options = try OverlayOptions(configuration.driverOptions)
     (graphLock, isReadOnly) = try Self.openRoot(configuration)
     try Self.makeRunRoot(run, forReading: isReadOnly)
     let separate = try Self.separateImageStore(configuration)
-    driver = try OverlayDriver(
-      graphRoot: root, runRoot: run, options: options, imageStore: separate, readOnly: isReadOnly)
+    let stores: [RawPath]
+    if name == "vfs" {
+      let options = try VFSOptions(configuration.driverOptions)
+      stores = options.imageStores
+      driver = try VFSDriver(
+        graphRoot: root, options: options, imageStore: separate, readOnly: isReadOnly)
+    } else {
+      let options = try OverlayOptions(configuration.driverOptions)
+      stores = options.imageStores
+      driver = try OverlayDriver(
+        graphRoot: root, runRoot: run, options: options, imageStore: separate,
+        readOnly: isReadOnly)
+    }
     let driver = self.driver
     let remove: LayerStore.RemoveDriverFiles = { (layer) throws(StoreError) in
       try driver.remove(layer.id)
@@ -67,7 +77,7 @@ public final class Store: Sendable {
       runDirectory: run.appending(RawPath("\(name)-containers")),
       isTransient: configuration.transient,
       readOnly: isReadOnly)
-    additional = try AdditionalStore.open(options.imageStores, driver: name, beside: root)
+    additional = try AdditionalStore.open(stores, driver: name, beside: root)
     self.configuration = configuration
   }
 
@@ -154,13 +164,14 @@ struct AdditionalStore: Sendable {
   }
 }
 
-/// The driver's name: overlay is what there is.
+/// The driver's name: overlay unless vfs is asked for.
 ///
 /// A root that another driver has filled is refused, since a second store beside the first would
 /// look empty.
 private func chooseDriver(_ configuration: StoreConfiguration) throws(StoreError) -> String {
   let root = configuration.graphRoot
   let wanted = configuration.driver == "overlay2" ? "overlay" : configuration.driver
+  if wanted == "vfs" { return wanted }
   guard wanted.isEmpty || wanted == "overlay" else {
     throw StoreError(
       .driverNotSupported, "failed to GetDriver graph \(wanted) \(root): driver not supported")

@@ -38,7 +38,9 @@ private final class Layers {
   func headers(_ mappings: IDMappings = IDMappings()) throws -> [TarHeader] {
     let (upper, lower) = (try open("upper"), try open("lower"))
     let sink = ArraySink()
-    try writeChanges(upper: upper.view, lowers: [lower.view], mappings: mappings, to: sink)
+    var rules = ComparisonRules()
+    (rules.mappings, rules.lowerMappings) = (mappings, mappings)
+    try writeChanges(upper: upper.view, lowers: [lower.view], rules: rules, to: sink)
     let reader = TarReader(ArraySource(sink.bytes))
     var headers: [TarHeader] = []
     while let header = try reader.next() { headers.append(header) }
@@ -157,7 +159,7 @@ private final class Layers {
     )
     let sink = ArraySink()
     try writeChanges(
-      upper: upper.view, lowers: [lower.view], mappings: IDMappings(), to: sink)
+      upper: upper.view, lowers: [lower.view], rules: ComparisonRules(), to: sink)
     _ = try applyLayer(
       ArraySource(sink.bytes), to: lower.view, tarSplit: ArraySink(),
       options: ApplyOptions(whiteouts: .apply))

@@ -10,25 +10,52 @@ package import StrataSystem
 /// the peer does not see; a directory with a change in it is changed. The root is never listed. Only the upper directory is walked, and below it what it has to be compared
 /// with.
 package func findChanges(
-  upper: FileDescriptor, lowers: [FileDescriptor]
+  upper: FileDescriptor, lowers: [FileDescriptor], rules: ComparisonRules = ComparisonRules()
 ) throws(StreamError) -> [Change] {
   do throws(Errno) {
-    return try UpperWalk().changes(upper, lowers)
+    return try UpperWalk(rules: rules).changes(upper, lowers)
   } catch {
     throw StreamError(error, "compare the layer with those below it")
   }
 }
 
+/// How an upper directory is compared with what lies below it.
+package struct ComparisonRules: Sendable {
+  /// Whether the upper one holds everything, so that what it lacks is deleted.
+  ///
+  /// Then every file of the layer below is in it too, and content alone is not compared: that would
+  /// read both trees whole.
+  package var upperIsComplete = false
+  /// The ID maps of the owners above and below, which are compared as a container sees them.
+  package var mappings = IDMappings()
+  package var lowerMappings = IDMappings()
+
+  package init() {}
+
+  /// Whether two owners are not the same for a container.
+  fileprivate func differ(_ new: FileStatus, _ old: FileStatus) -> Bool {
+    if mappings == lowerMappings { return new.uid != old.uid || new.gid != old.gid }
+    let (above, below) = (
+      mappings.toContainer(uid: new.uid, gid: new.gid),
+      lowerMappings.toContainer(uid: old.uid, gid: old.gid)
+    )
+    return above?.uid != below?.uid || above?.gid != below?.gid
+  }
+}
+
 /// Finds what an upper directory changes.
 struct UpperWalk {
+  private let rules: ComparisonRules
   private var changes: [Change] = []
+
+  init(rules: ComparisonRules) { self.rules = rules }
 
   /// All changes, sorted.
   consuming func changes(
     _ upper: FileDescriptor, _ lowers: [FileDescriptor]
   ) throws(Errno) -> [Change] {
     let root = try LayerDirectory(upper, ".")
-    try walk(root, try LowerDirectory(lowers), [], isHidden: root.isOpaque)
+    try walk(root, try LowerDirectory(lowers), [], isHidden: root.isOpaque || rules.upperIsComplete)
     return changes.sorted { $0.path.lexicographicallyPrecedes($1.path) }
   }
 
@@ -61,7 +88,7 @@ struct UpperWalk {
     let before = changes.count
     var isListed = old == nil
     if let (layer, oldStatus) = old {
-      isListed = try Self.differs(name, upper, status, layer, oldStatus)
+      isListed = try differs(name, upper, status, layer, oldStatus)
     }
     if isListed { changes.append(Change(old == nil ? .added : .modified, path: path)) }
     // The inode decides: an override may call a plain file a directory.
@@ -76,17 +103,17 @@ struct UpperWalk {
   }
 
   /// Whether the two differ in what `podman diff` looks at.
-  private static func differs(
+  private func differs(
     _ name: RawPath, _ upper: LayerDirectory, _ new: FileStatus, _ lower: LayerDirectory,
     _ old: FileStatus
   ) throws(Errno) -> Bool {
-    if new.mode != old.mode || new.uid != old.uid || new.gid != old.gid
+    if new.mode != old.mode || rules.differ(new, old)
       || new.representedDevice != old.representedDevice
     {
       return true
     }
     if new.type != .directory,
-      new.size != old.size || !isSame(new.modificationTime, old.modificationTime)
+      new.size != old.size || !Self.isSame(new.modificationTime, old.modificationTime)
     {
       return true
     }
@@ -96,8 +123,8 @@ struct UpperWalk {
     if try ChangeXattrs.read(name, in: upper.view) != ChangeXattrs.read(name, in: lower.view) {
       return true
     }
-    guard new.type == .regular, new.size > 0 else { return false }
-    return try !hasSameContent(name, upper.view, lower.view)
+    guard new.type == .regular, new.size > 0, !rules.upperIsComplete else { return false }
+    return try !Self.hasSameContent(name, upper.view, lower.view)
   }
 
   /// Whether a copied-up file still is what it was: a program may have set its time back, and a

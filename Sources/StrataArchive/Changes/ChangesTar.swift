@@ -1,4 +1,4 @@
-package import StrataModel
+import StrataModel
 package import StrataSystem
 
 /// Writes an upper directory as a layer tar in OCI's form.
@@ -8,17 +8,17 @@ package import StrataSystem
 /// programs. Owners are mapped back to what a container sees. Entries are in the order of their
 /// paths, as the peer's.
 package func writeChanges(
-  upper: FileDescriptor, lowers: [FileDescriptor], mappings: IDMappings, to sink: any ByteSink
+  upper: FileDescriptor, lowers: [FileDescriptor], rules: ComparisonRules, to sink: any ByteSink
 ) throws(StreamError) {
   let changes: [Change]
   do throws(Errno) {
-    changes = try UpperWalk().changes(upper, lowers)
+    changes = try UpperWalk(rules: rules).changes(upper, lowers)
   } catch { throw StreamError(error, "compare the layer with those below it") }
   let cache: DirectoryCache
   do throws(Errno) {
     cache = try DirectoryCache(root: upper)
   } catch { throw StreamError(error, "open the layer's directory") }
-  let writer = ChangesTar(cache, mappings, TarWriter(sink))
+  let writer = ChangesTar(cache, rules.mappings, TarWriter(sink))
   for change in changes {
     try writer.append(change)
   }

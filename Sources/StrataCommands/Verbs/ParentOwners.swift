@@ -9,7 +9,10 @@ extension Verb {
     minimum: 1, maximum: nil,
     body: .peer { call in
       let store = try call.session.store()
-      try call.owners { word throws(StoreError) in try store.layer(word).id }
+      try call.owners { word throws(StoreError) in
+        let id = try store.layer(word).id
+        return (id, try store.parentOwners(id))
+      }
     })
 
   static let containerParentOwners = Verb(
@@ -18,25 +21,30 @@ extension Verb {
     minimum: 1, maximum: nil,
     body: .peer { call in
       let store = try call.session.store()
-      try call.owners(showsNone: true) { word throws(StoreError) in try store.container(word).id }
+      try call.owners(showsNone: true) { word throws(StoreError) in
+        let container = try store.container(word)
+        return (container.id, try store.parentOwners(container.layer))
+      }
     })
 }
 
 extension Call {
-  /// The directories above a layer's mount are made by the store for root alone, so that there is
-  /// nobody to name; of containers the peer says so.
+  /// The owners above a mount that its ID maps do not know; of containers the peer names none too.
   fileprivate func owners(
-    showsNone: Bool = false, _ id: (String) throws(StoreError) -> String
+    showsNone: Bool = false,
+    _ find: (String) throws(StoreError) -> (id: String, owners: (uids: [UInt32], gids: [UInt32]))
   ) throws {
     var failed = false
     for word in words {
       do throws(StoreError) {
-        let id = try id(word)
+        let (id, (uids, gids)) = try find(word)
         if json {
-          line(.members([("ID", .string(id)), ("UIDs", .null), ("GIDs", .null)]))
+          line(.members([("ID", .string(id)), ("UIDs", list(uids)), ("GIDs", list(gids))]))
         } else {
           output.line("ID: \(id)")
-          if showsNone { output.line("UIDs: []\nGIDs: []") }
+          for (name, ids) in [("UIDs", uids), ("GIDs", gids)] where showsNone || !ids.isEmpty {
+            output.line("\(name): [\(ids.map(String.init).joined(separator: ", "))]")
+          }
         }
       } catch {
         failed = true
@@ -45,4 +53,8 @@ extension Call {
     }
     if failed { throw Exit(status: ExitStatus.failure) }
   }
+}
+
+private func list(_ ids: [UInt32]) -> JSONValue {
+  ids.isEmpty ? .null : .array(ids.map { .integer($0) })
 }

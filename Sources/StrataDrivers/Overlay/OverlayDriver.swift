@@ -103,6 +103,10 @@ package final class OverlayDriver: GraphDriver {
 
   package func exists(_ id: String) -> Bool { (try? directory(of: id)) != nil }
 
+  package func directoryPath(of id: String) -> RawPath {
+    ((try? directory(of: id).homePath) ?? home).appending(RawPath(id))
+  }
+
   package func layers() throws(StoreError) -> [String] {
     var names: [String] = []
     for home in ownHomes { names += try layerNames(in: open(home)).map(\.description) }
@@ -154,7 +158,8 @@ package final class OverlayDriver: GraphDriver {
 
 extension OverlayDriver {
   package func create(
-    _ id: String, parent: String?, mappings: IDMappings, inImageStore: Bool
+    _ id: String, parent: String?, mappings: IDMappings, parentMappings: IDMappings,
+    inImageStore: Bool
   ) throws(StoreError) {
     if try ownDirectory(of: id).exists { try remove(id) }
     let path = inImageStore ? imageHome ?? home : home

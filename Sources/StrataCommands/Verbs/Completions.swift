@@ -1,0 +1,152 @@
+import ArgumentParser
+import StrataModel
+
+extension Verb {
+  static let completions = Verb(
+    names: ["completions"], group: .store, usage: "bash|zsh|fish",
+    summary: "Print completions for a shell", minimum: 1, maximum: 1, needs: .nothing,
+    isOfPeer: false,
+    examples: [("strata completions bash >/etc/bash_completion.d/strata", "for every user")],
+    body: .peer { call in
+      switch call.words[0] {
+      case "bash": call.output.write(Completions.bash)
+      case "zsh": call.output.write(Completions.zsh)
+      case "fish": call.output.write(Completions.fish)
+      default:
+        throw StoreError(.usage, "there are completions for bash, zsh and fish")
+      }
+    })
+
+  static let manual = Verb(
+    names: ["man"], group: .store, usage: "[VERB]", summary: "Print the manual page as roff",
+    maximum: 1, needs: .nothing, isOfPeer: false,
+    examples: [
+      ("strata man | man -l -", "reads it"),
+      ("strata man import >strata-import.1", "the page of one verb"),
+    ],
+    body: .peer { call in
+      guard let word = call.words.first else { return call.output.write(ManualPage.overview) }
+      guard let verb = VerbTable.verb(word, for: .strata) else {
+        throw StoreError(.usage, "there is no verb \(word)")
+      }
+      call.output.write(ManualPage.page(of: verb))
+    })
+}
+
+extension Verb {
+  /// All options of the verb with their explanation, whoever takes its words apart.
+  var optionNames: [String] {
+    switch body {
+    case .peer: return (flags + PeerFlag.global).flatMap(\.names)
+    case .command(let type):
+      // ArgumentParser tells its options in the help alone.
+      let words = type.helpMessage(columns: 200).split { " ,\n".contains($0) }
+      return words.filter { $0.hasPrefix("-") && $0.count > 1 && !$0.contains("<") }.map(
+        String.init)
+    }
+  }
+}
+
+/// Completion scripts, made of the table of verbs: they complete verbs and options, and files.
+enum Completions {
+  private static var verbs: [Verb] { VerbTable.all }
+
+  private static func quoted(_ text: String) -> String {
+    "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+      + "'"
+  }
+
+  private static func options(_ verb: Verb) -> [String] { Array(Set(verb.optionNames)).sorted() }
+
+  static var bash: String {
+    var text = """
+      # bash completion for strata
+      _strata() {
+        local word=${COMP_WORDS[COMP_CWORD]} verb= i
+        for ((i = 1; i < COMP_CWORD; i++)); do
+          [[ ${COMP_WORDS[i]} == -* ]] || { verb=${COMP_WORDS[i]}; break; }
+        done
+        local words
+        case $verb in
+          '') words=\(quoted(verbs.map(\.name).joined(separator: " "))) ;;
+
+      """
+    for verb in verbs {
+      let names = (verb.names + verb.ownNames).joined(separator: "|")
+      text += "    \(names)) words=\(quoted(options(verb).joined(separator: " "))) ;;\n"
+    }
+    return text + """
+          esac
+        if [[ -z $verb || $word == -* ]]; then
+          mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+        else
+          mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        fi
+      }
+      complete -o filenames -F _strata strata
+
+      """
+  }
+
+  static var zsh: String {
+    var text = "#compdef strata\n_strata() {\n  local -a verbs\n  verbs=(\n"
+    for verb in verbs { text += "    \(quoted("\(verb.name):\(verb.summary)"))\n" }
+    text += "  )\n  if ((CURRENT == 2)); then\n    _describe verb verbs\n    return\n  fi\n"
+    text += "  case $words[2] in\n"
+    for verb in verbs {
+      let names = (verb.names + verb.ownNames).joined(separator: "|")
+      text += "    \(names)) compadd -- \(options(verb).joined(separator: " ")) ;;\n"
+    }
+    return text + "  esac\n  _files\n}\n_strata \"$@\"\n"
+  }
+
+  static var fish: String {
+    var text = ""
+    for verb in verbs {
+      text +=
+        "complete -c strata -n __fish_use_subcommand -a \(verb.name) -d \(quoted(verb.summary))\n"
+      for option in options(verb) {
+        let name = option.hasPrefix("--") ? "-l \(option.dropFirst(2))" : "-s \(option.dropFirst())"
+        guard option.hasPrefix("--") || option.count == 2 else { continue }
+        text += "complete -c strata -n \"__fish_seen_subcommand_from \(verb.name)\" \(name)\n"
+      }
+    }
+    return text
+  }
+}
+
+/// Manual pages, made of what `--help` prints.
+enum ManualPage {
+  static var overview: String {
+    head("strata", "images, layers and containers in the store that podman uses")
+      + body(Usage.overview)
+  }
+
+  static func page(of verb: Verb) -> String {
+    let text =
+      switch verb.body {
+      case .peer: Usage.verb(verb)
+      case .command(let type): type.helpMessage(columns: 80) + "\n"
+      }
+    return head("strata-\(verb.name)", verb.summary) + body(text)
+  }
+
+  private static func head(_ name: String, _ what: String) -> String {
+    ".TH \(name.uppercased()) 1 \"\" \"strata \(strataVersion)\"\n.SH NAME\n"
+      + "\(escaped(name)) \\- \(escaped(what))\n.SH DESCRIPTION\n"
+  }
+
+  /// The lines as they are, since they are aligned already.
+  private static func body(_ text: String) -> String {
+    ".nf\n"
+      + text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+        let text = escaped(String(line))
+        return text.hasPrefix(".") || text.hasPrefix("'") ? "\\&" + text : text
+      }.joined(separator: "\n") + ".fi\n"
+  }
+
+  private static func escaped(_ text: String) -> String {
+    text.split(separator: "\\", omittingEmptySubsequences: false).joined(separator: "\\e")
+      .split(separator: "-", omittingEmptySubsequences: false).joined(separator: "\\-")
+  }
+}

@@ -1,0 +1,90 @@
+import StrataJSON
+import StrataModel
+import StrataStore
+import StrataSystem
+
+extension Verb {
+  static let diskUse = Verb(
+    names: ["du"], group: .store, usage: "", summary: "Show what takes how much of the disk",
+    flags: [.json], isOfPeer: false,
+    examples: [("strata du", "images with what they share, containers, and what nobody uses")],
+    body: .peer { call in
+      let store = try call.session.store()
+      let layers = try store.layers()
+      let images = try store.images()
+      let containers = try store.containers()
+      let chains = LayerChains(layers)
+      var users: [String: Int] = [:]
+      for layer in images.flatMap({ chains.chain(of: $0.layer) }) {
+        users[layer.id, default: 0] += 1
+      }
+      var rows: [(kind: String, name: String, size: Int64, own: Int64)] = []
+      for image in images {
+        let chain = chains.chain(of: image.layer)
+        let data = image.bigDataSizes.values.reduce(0, &+)
+        rows.append(
+          (
+            "image", image.names.first ?? shortID(image.id),
+            chain.reduce(data) { $0 + max(0, $1.diffSize) },
+            chain.filter { users[$0.id] == 1 }.reduce(data) { $0 + max(0, $1.diffSize) }
+          ))
+      }
+      for container in containers {
+        let size = (try? store.containerSize(container.id)) ?? 0
+        rows.append(("container", container.names.first ?? shortID(container.id), size, size))
+      }
+      let used = Set(containers.flatMap { chains.chain(of: $0.layer).map(\.id) }).union(users.keys)
+      for layer in layers where !used.contains(layer.id) {
+        let size = max(0, layer.diffSize)
+        rows.append(("unused layer", layer.names.first ?? shortID(layer.id), size, size))
+      }
+      for item in try store.collectGarbage(dryRun: true) {
+        rows.append(("garbage", oneLine(item.path.description), item.size, item.size))
+      }
+      if call.json {
+        return call.line(
+          .array(
+            rows.map {
+              .members([
+                ("kind", .string($0.kind)), ("name", .string($0.name)), ("size", .integer($0.size)),
+                ("own", .integer($0.own)),
+              ])
+            }))
+      }
+      var table = Table(["KIND", "NAME", "SIZE", "OWN"], [.left, .left, .right, .right])
+      for row in rows { table.add([row.kind, row.name, humanSize(row.size), humanSize(row.own)]) }
+      call.output.write(table.text)
+    })
+
+  static let prune = Verb(
+    names: ["prune"], group: .store, usage: "",
+    summary: "Delete images without names and layers that nothing uses",
+    flags: [
+      .switched("--dry-run", "-n", help: "Only say what would be deleted"),
+      .text("--min-age", help: "Leave layers that are younger alone (24h)"),
+    ], isOfPeer: false,
+    examples: [("strata prune --dry-run", "what would go")],
+    body: .peer { call in
+      let store = try call.session.store()
+      var age: Int64 = 24 * 3600
+      if let text = call.arguments.text("min-age") {
+        guard let given = goDuration(text) else {
+          throw StoreError(.usage, "\(text) is no duration: write 24h or 90m")
+        }
+        age = given
+      }
+      let isDry = call.arguments.isOn("dry-run")
+      let used = Set(try store.containers().map(\.image))
+      let readOnly = try store.readOnlyIDs()
+      for image in try store.images()
+      where image.names.isEmpty && !used.contains(image.id) && !readOnly.contains(image.id) {
+        if !isDry { try store.deleteImage(image.id) }
+        call.output.line("image \(image.id)")
+      }
+      let unused = try store.unusedLayers(olderThan: age)
+      for id in unused {
+        if !isDry { try store.deleteLayer(id) }
+        call.output.line("layer \(id)")
+      }
+    })
+}

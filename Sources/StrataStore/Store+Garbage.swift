@@ -1,0 +1,169 @@
+// What nobody names any more: directories of layers, images and containers without a record, tar-split
+// files, half-written files, links and staging directories that killed processes left
+// (storage-format 4.14). It is looked for and removed under the write lock of its store, so nothing
+// that a running process is making is ever taken for garbage.
+
+import StrataDrivers
+public import StrataModel
+import StrataPersistence
+public import StrataSystem
+
+/// Something in a store that no record names.
+public struct Garbage: Sendable, Hashable {
+  /// What it is.
+  public enum Kind: String, Sendable {
+    /// The driver's directory of a layer.
+    case layer
+    /// Data or content beside the records: items, tar-split files.
+    case data
+    /// A file that was being written.
+    case temporary
+    /// A short link of the overlay driver to a layer that is gone.
+    case link
+    /// A directory that content was staged in.
+    case staging
+  }
+
+  /// What it is.
+  public var kind: Kind
+  /// Where it is.
+  public var path: RawPath
+  /// The bytes of its files; 0 where that was not looked at.
+  public var size: Int64
+}
+
+extension Store {
+  /// Finds garbage, and removes it unless this is a dry run.
+  ///
+  /// - Returns: What was found.
+  @discardableResult
+  public func collectGarbage(dryRun: Bool = false) throws(StoreError) -> [Garbage] {
+    try requireWritable()
+    var found = try containerStore.writing { containers throws(StoreError) in
+      var found = try unrecorded(in: containerStore.directory, Set(containers.containers.ids))
+      let run = configuration.runRoot.appending(containerStore.directory.lastComponent)
+      found += try unrecorded(in: run, Set(containers.containers.ids))
+      return try remove(found, dryRun)
+    }
+    for store in ownImageStores {
+      found += try store.writing { images throws(StoreError) in
+        try remove(try unrecorded(in: store.directory, Set(images.images.ids)), dryRun)
+      }
+    }
+    found += try layerStore.writing { layers throws(StoreError) in
+      let known = Set(layers.layers.ids)
+      var found: [Garbage] = []
+      for id in try driver.layers() where !known.contains(id) {
+        let path = driver.directoryPath(of: id)
+        found.append(Garbage(kind: .layer, path: path, size: Self.treeSize(path)))
+        if !dryRun { try driver.remove(id) }
+      }
+      let others = try unrecorded(in: layerStore.locations.directory, known)
+      return try found + remove(others + danglingLinks() + staleStaging(dryRun), dryRun)
+    }
+    return found
+  }
+
+  private func remove(_ garbage: [Garbage], _ dryRun: Bool) throws(StoreError) -> [Garbage] {
+    if !dryRun {
+      for item in garbage where item.kind != .staging {
+        try ensureRemoved(item.path, in: .workingDirectory, at: item.path)
+      }
+    }
+    return garbage
+  }
+
+  /// Entries of a directory of records that belong to none: directories and tar-split files of ids
+  /// that are not known, and temporary files.
+  ///
+  /// Names of any other form are foreign and stay.
+  private func unrecorded(in directory: RawPath, _ known: Set<String>) throws(StoreError)
+    -> [Garbage]
+  {
+    let entries = try Self.entries(of: directory)
+    var found: [Garbage] = []
+    for name in entries {
+      let path = directory.appending(name)
+      let text = name.description
+      if text.hasPrefix(".tmp-") {
+        found.append(Garbage(kind: .temporary, path: path, size: Self.treeSize(path)))
+        continue
+      }
+      let suffix = ".tar-split.gz"
+      let id = text.hasSuffix(suffix) ? String(text.dropLast(suffix.count)) : text
+      if id.utf8.count == 64, id.utf8.allSatisfy(Self.isHexDigit), !known.contains(id) {
+        found.append(Garbage(kind: .data, path: path, size: Self.treeSize(path)))
+      }
+    }
+    return found
+  }
+
+  private static func isHexDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")) ~= byte
+      || (UInt8(ascii: "a")...UInt8(ascii: "f")) ~= byte
+  }
+
+  /// Short links of the overlay driver that lead nowhere.
+  private func danglingLinks() throws(StoreError) -> [Garbage] {
+    let links = driver.home.appending("l")
+    return try Self.entries(of: links).compactMap { name in
+      let path = links.appending(name)
+      let target = try? FileDescriptor.workingDirectory.status(of: path, follow: true)
+      return target == nil ? Garbage(kind: .link, path: path, size: 0) : nil
+    }
+  }
+
+  /// Staging directories whose maker has died: their lock can be taken (storage-format 3.8).
+  private func staleStaging(_ dryRun: Bool) throws(StoreError) -> [Garbage] {
+    var found: [Garbage] = []
+    for root in [
+      driver.home.appending("tempdirs"), layerStore.locations.directory.appending("tmp"),
+    ] {
+      let prefixes = ["temp-dir-", "lock-"]
+      let names = try Self.entries(of: root).map(\.description)
+      let numbers = names.compactMap { name in
+        prefixes.first { name.hasPrefix($0) }.map { String(name.dropFirst($0.count)) }
+      }
+      for number in Set(numbers).sorted() {
+        let path = root.appending(RawPath("temp-dir-\(number)"))
+        let lock = root.appending(RawPath("lock-\(number)"))
+        let isStale = try naming("lock", lock) { () throws(Errno) in
+          let file = try FileDescriptor.workingDirectory.open(
+            lock, [.readWrite, .create], mode: 0o644)
+          guard try file.view.tryLock(.exclusive) else { return false }
+          if !dryRun {
+            try FileDescriptor.workingDirectory.removeTree(path)
+            try FileDescriptor.workingDirectory.unlink(lock)
+          }
+          return true
+        }
+        if isStale { found.append(Garbage(kind: .staging, path: path, size: 0)) }
+      }
+      // Older peers take it for a layer while it is there (storage-format 11, rule 11).
+      if !dryRun { try? FileDescriptor.workingDirectory.removeDirectory(root) }
+    }
+    return found
+  }
+
+  private static func entries(of directory: RawPath) throws(StoreError) -> [RawPath] {
+    try naming("readdir", directory) { () throws(Errno) in
+      do throws(Errno) {
+        let opened = try FileDescriptor.workingDirectory.open(directory, [.readOnly, .directory])
+        return try opened.view.entries().map(\.name).sorted()
+      } catch  where error == .noSuchFileOrDirectory {
+        return []
+      }
+    }
+  }
+
+  /// The bytes of all files at and below a path; what cannot be looked at does not count.
+  static func treeSize(_ path: RawPath) -> Int64 {
+    let here = FileDescriptor.workingDirectory
+    guard let status = try? here.status(of: path) else { return 0 }
+    if status.type != .directory { return status.type == .regular ? status.size : 0 }
+    guard let directory = try? here.open(path, [.readOnly, .directory, .noFollow]),
+      let entries = try? directory.view.entries()
+    else { return 0 }
+    return entries.reduce(0) { $0 + treeSize(path.appending($1.name)) }
+  }
+}
