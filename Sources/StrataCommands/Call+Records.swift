@@ -145,6 +145,9 @@ extension Call {
   func inputBytes() throws -> [UInt8] { try input().readToEnd(limit: 1 << 30) }
 
   /// Gives bytes to `--file` or standard output; a file that could not be finished is removed.
+  ///
+  /// What is no plain file is written to as it stands and never removed: a device, a pipe, and
+  /// what a link like /dev/stdout leads to.
   func withOutput(_ body: (any ByteSink) throws -> Void) throws {
     guard let path = arguments.text("file"), !path.isEmpty else {
       output.flush()
@@ -152,17 +155,23 @@ extension Call {
       return
     }
     let name = RawPath(path)
+    let here = FileDescriptor.workingDirectory
     let file: FileDescriptorOwner
     do throws(Errno) {
-      file = try FileDescriptor.workingDirectory.open(
-        name, [.writeOnly, .create, .truncate], mode: 0o666)
+      file = try here.open(name, [.writeOnly, .create, .truncate], mode: 0o666)
     } catch {
       throw StoreError(.system(error.rawValue), "open \(path): \(error)")
     }
+    let opened = try? file.view.status()
     do {
       try body(FileSink(file, name: name))
     } catch {
-      try? FileDescriptor.workingDirectory.unlink(name)
+      // Not through a link, and nothing that took the name meanwhile.
+      if let opened, opened.type == .regular, let named = try? here.status(of: name),
+        named.device == opened.device, named.inode == opened.inode
+      {
+        try? here.unlink(name)
+      }
       throw error
     }
   }

@@ -33,13 +33,7 @@ final class ArchiveWriter {
       writer = TarWriter(FileSink(output, name: "standard output"))
       return
     }
-    switch (try? directory.view.status(of: path.lastComponent, follow: true))?.type {
-    case nil, .regular: break
-    case .directory: throw StoreError(.usage, "\(path) is a folder; an archive is a file")
-    default:
-      // A file gets its name by a rename, which would put it in the place of a device.
-      throw StoreError(.usage, "\(path) is no plain file: write `-` for standard output")
-    }
+    try NewFile.requirePlace(path.lastComponent, in: directory.view, path)
     let newFile = try NewFile(in: directory.view, folder)
     file = newFile
     writer = TarWriter(newFile)

@@ -33,6 +33,22 @@ final class NewFile: ByteSink {
     temporaryName = name
   }
 
+  /// Refuses a name that something else than a file has: a rename would put the new file in the place
+  /// of a device, a pipe or a link.
+  static func requirePlace(
+    _ name: RawPath, in directory: FileDescriptor, _ path: RawPath
+  ) throws(StoreError) {
+    switch (try? directory.status(of: name))?.type {
+    case nil, .regular: break
+    case .directory: throw StoreError(.usage, "\(path) is a folder; an archive is a file")
+    case .symlink:
+      throw StoreError(
+        .usage, "\(path) is a link: name the file itself, or write `-` for standard output")
+    default:
+      throw StoreError(.usage, "\(path) is no plain file: write `-` for standard output")
+    }
+  }
+
   deinit {
     if let temporaryName { try? directory.unlink(temporaryName) }
   }
@@ -51,6 +67,9 @@ final class NewFile: ByteSink {
 
   /// Brings the content to the disk and gives the file its name, in place of one that has it.
   func publish(as name: RawPath) throws(StoreError) {
+    if let type = (try? directory.status(of: name))?.type, ![.regular, .symlink].contains(type) {
+      throw StoreError(.usage, "\(path.appending(name)) is there already and no plain file")
+    }
     try calling("write \(path.appending(name))") { () throws(Errno) in
       try file.view.synchronizeData()
       if let temporaryName {

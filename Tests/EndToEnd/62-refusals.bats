@@ -1,0 +1,40 @@
+# What a line must say: the verb, the thing, the place; and what must be left as it was.
+load lib/common.bash
+setup() {
+  begin
+  need_root
+}
+teardown() { finish; }
+
+import_small() { strata import --quiet --name small "$STRATA_IMAGES/small.tar"; }
+
+@test "output to a device, a pipe or a link never takes their place" {
+  import_small
+  local layer target
+  layer=$(strata layers --json | jq -r '.[0].id')
+  mknod "$T/full" c 1 7
+  ln -s full "$T/link"
+  mkfifo "$T/fifo"
+  for target in "$T/full" "$T/link" /dev/full; do
+    refused "$target" "no space left on device" -- strata diff -u -f "$target" "$layer"
+    refused "$target" "no space left on device" -- strata get-image-data -f "$target" small manifest
+    refused "$target" -- strata export --quiet small "oci-archive:$target"
+    refused "$target" -- strata export --quiet small "docker-archive:$target"
+    refused "$target" -- strata export --quiet small "oci:$target"
+  done
+  refused fifo -- strata export --quiet small "docker-archive:$T/fifo"
+  [[ $(stat -c '%F %t:%T' "$T/full") == "character special file 1:7" && -L $T/link && -p $T/fifo ]]
+  [[ $(stat -c '%F %t:%T' /dev/full) == "character special file 1:7" ]]
+  cat "$T/fifo" >"$T/through" &
+  strata diff -u -f "$T/fifo" "$layer"
+  wait $!
+  [[ "sha256:$(sha <"$T/through")" == "$(strata layers --json | jq -r '.[0]["diff-digest"]')" ]]
+}
+
+@test "a file that could not be finished is removed, and nothing else" {
+  import_small
+  mkdir "$T/disk"
+  mount -t tmpfs -o size=1m none "$T/disk"
+  refused "$T/disk/out" "no space left on device" -- strata diff -u -f "$T/disk/out" "$(strata layers --json | jq -r '.[0].id')"
+  [[ -z $(ls -A "$T/disk") ]]
+}
