@@ -119,9 +119,9 @@ extension Call {
     if failed { throw Exit(status: ExitStatus.failure) }
   }
 
-  /// A line about one word on standard error.
+  /// A line about one word on standard error; under our own name it says what was tried.
   func say(_ text: String) {
-    output.error(isPeer ? text : "strata: \(text)")
+    output.error(isPeer ? text : "strata: \(verb) \(oneLine(text))")
   }
 
   /// What `--file` names, or standard input.

@@ -86,7 +86,7 @@ package struct Entry {
     }
     do {
       try prepare(session, for: verb)
-      try body(Call(session: session, arguments: arguments))
+      try body(Call(session: session, verb: verb.name, arguments: arguments))
       return ExitStatus.success
     } catch {
       return report(error, verb: verb.name, about: arguments.positionals, in: session)

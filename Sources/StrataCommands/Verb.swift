@@ -53,6 +53,8 @@ package struct Verb: Sendable {
 /// One run of a verb of the peer's kind.
 struct Call {
   var session: Session
+  /// The verb's name.
+  var verb: String
   var arguments: PeerArguments
 
   var words: [String] { arguments.positionals }

@@ -38,3 +38,18 @@ import_small() { strata import --quiet --name small "$STRATA_IMAGES/small.tar"; 
   refused "$T/disk/out" "no space left on device" -- strata diff -u -f "$T/disk/out" "$(strata layers --json | jq -r '.[0].id')"
   [[ -z $(ls -A "$T/disk") ]]
 }
+
+@test "a read-only graph root: the verb, the root and what to do" {
+  import_small
+  strata shutdown 2>/dev/null || true
+  unmount_below "$G"
+  mount --bind "$G" "$G"
+  mount -o remount,bind,ro "$G"
+  local verb
+  for verb in delete-image delete mount unmount; do
+    refused "strata: $verb small: " "$G" "read-only file system" "make it writable" -- strata "$verb" small
+  done
+  refused "strata: shutdown: " "$G" "read-only file system" -- strata shutdown
+  ! grep -q -- --force "$T/refused.err"
+  refused "strata: create: " "$G" "make it writable" -- strata create small
+}

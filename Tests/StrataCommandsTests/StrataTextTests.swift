@@ -49,7 +49,7 @@ import Testing
       #expect(refused.status == 1)
       #expect(
         refused.errors
-          == "strata: web: this container is podman's, which would go on listing it: "
+          == "strata: \(verb == "rm" ? "delete" : verb) web: this container is podman's, which would go on listing it: "
           + "use `podman rm web`, or --force\n")
     }
     #expect(

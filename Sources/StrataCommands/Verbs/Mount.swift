@@ -36,7 +36,7 @@ extension Verb {
         }
         if call.isPeer || !path.isEmpty { call.output.line(path) }
         if !message.isEmpty {
-          call.say(call.isPeer ? "\(message) while mounting \(word)" : "mount \(word): \(message)")
+          call.say(call.isPeer ? "\(message) while mounting \(word)" : "\(word): \(message)")
         }
       }
       if call.json { call.line(.array(answers)) }

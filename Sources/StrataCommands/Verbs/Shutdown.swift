@@ -15,8 +15,12 @@ extension Verb {
         if call.json {
           call.line(.members([]))
         } else {
-          call.say(
-            call.isPeer ? "shutdown: \(error)" : "shutdown: \(error): unmount first, or --force")
+          if call.isPeer {
+            call.say("shutdown: \(error)")
+          } else {
+            let advice = error.code == .layerUsedByContainer ? ": unmount first, or --force" : ""
+            call.output.error("strata: shutdown: \(error)\(advice)")
+          }
         }
         throw Exit(status: ExitStatus.failure)
       }

@@ -21,7 +21,7 @@ extension Verb {
       let program =
         words[0].contains("/") ? name : StorageSettings.search(name, surroundings)
       guard let program else {
-        call.say("unshare: \(words[0]): not found in PATH")
+        call.say("\(words[0]): not found in PATH")
         throw Exit(status: 127)
       }
       call.output.flush()
