@@ -96,7 +96,7 @@ extension LayerWriter {
     let source: OpenDirectory
     do throws(Errno) {
       source = try cache.directory(target.parent)
-    } catch { throw failure(error, "link", header) }
+    } catch { throw linkFailure(error, header) }
     try making("link", last, header, in: parent) { () throws(Errno) in
       try source.view.link(
         target.isRoot ? "." : RawPath(target.last), to: parent.view, last)
@@ -159,8 +159,36 @@ extension LayerWriter {
       try removeExisting(last, header, in: parent)
       do throws(Errno) {
         try make()
-      } catch { throw failure(error, verb, header) }
-    } catch { throw failure(error, verb, header) }
+      } catch { throw makingFailure(error, verb, header) }
+    } catch { throw makingFailure(error, verb, header) }
+  }
+
+  /// Why an entry could not be made, with what of its header the kernel did not like.
+  private func makingFailure(_ error: Errno, _ verb: String, _ header: TarHeader) -> StreamError {
+    switch header.type {
+    case .hardLink:
+      return linkFailure(error, header)
+    case .characterDevice, .blockDevice:
+      let device = "device \(header.deviceMajor):\(header.deviceMinor)"
+      if error == .invalidArgument {
+        return StreamError(
+          .unsupported,
+          "\(verb) \(header.displayName): \(device) is beyond 4095:1048575, the last of Linux")
+      }
+      return failure(error, verb, header, device)
+    default:
+      return failure(error, verb, header)
+    }
+  }
+
+  private func linkFailure(_ error: Errno, _ header: TarHeader) -> StreamError {
+    let target = String(decoding: header.linkName, as: UTF8.self)
+    guard error == .noSuchFileOrDirectory else {
+      return failure(error, "link", header, "to \(target)")
+    }
+    return StreamError(
+      .system(error),
+      "link \(header.displayName) to \(target), which is not in this layer: \(error)")
   }
 
   /// Removes what a later entry replaces.

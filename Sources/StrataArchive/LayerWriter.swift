@@ -161,9 +161,11 @@ final class LayerWriter {
       name: header.name, size: isKept ? 0 : header.size, checksum: checksum.value)
   }
 
-  /// An error of the kernel that names the entry.
-  func failure(_ error: Errno, _ verb: String, _ header: TarHeader) -> StreamError {
-    StreamError(error, "\(verb) \(header.displayName)")
+  /// An error of the kernel that names the entry, and what more there is to say of it.
+  func failure(
+    _ error: Errno, _ verb: String, _ header: TarHeader, _ more: String = ""
+  ) -> StreamError {
+    StreamError(error, "\(verb) \(header.displayName)" + (more.isEmpty ? "" : " \(more)"))
   }
 
   private func report() {

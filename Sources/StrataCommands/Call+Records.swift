@@ -132,6 +132,18 @@ extension Call {
     return FileSource(try FileDescriptor.standardInput.duplicate(), name: "standard input")
   }
 
+  /// Runs `body` with what `--file` names or standard input; a failure in the bytes, or while they
+  /// are written, says which archive it was.
+  func withInput<Result>(_ body: (any ByteSource) throws -> Result) throws -> Result {
+    let source = try input()
+    do {
+      return try body(source)
+    } catch let error as StoreError where !isPeer && error.isOfContent {
+      let name = arguments.text("file").flatMap { $0.isEmpty ? nil : $0 } ?? "standard input"
+      throw error.message.contains(name) ? error : error.wrapped(name)
+    }
+  }
+
   /// The whole of a file.
   func fileBytes(_ path: String) throws(StoreError) -> [UInt8] {
     do throws(Errno) {
@@ -173,6 +185,16 @@ extension Call {
         try? here.unlink(name)
       }
       throw error
+    }
+  }
+}
+
+extension StoreError {
+  /// Whether it tells of bytes that were read or written, not of records and locks.
+  fileprivate var isOfContent: Bool {
+    switch code {
+    case .stream, .system, .notSupported: true
+    default: false
     }
   }
 }

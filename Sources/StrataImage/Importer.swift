@@ -136,7 +136,8 @@ private final class Importer {
       }
       // Messages of the source itself say already what and where.
       if error.message.hasPrefix(image.location) { throw error }
-      throw error.wrapped("\(image.location): layer \(layer.digest)")
+      let isNamed = error.message.contains(layer.digest.hex)
+      throw error.wrapped(image.location + (isNamed ? ": layer" : ": layer \(layer.digest)"))
     }
   }
 

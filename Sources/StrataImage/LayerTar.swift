@@ -10,7 +10,7 @@ import StrataSystem
 func locateLayerTar(_ path: RawPath, _ options: ImportOptions) throws(StoreError) -> SourceImage {
   let isInput = path == "-"
   let file = try isInput ? spoolStandardInput(options) : openFile(path)
-  return try locateLayerTar(file, location: "\(path)", options)
+  return try locateLayerTar(file, location: locationName(path), options)
 }
 
 /// As above for an open file.
@@ -21,7 +21,7 @@ func locateLayerTar(_ file: SharedDescriptor, location: String, _ options: Impor
   let changed = try calling("stat \(location)") { () throws(Errno) in
     try file.view.status().modificationTime
   }
-  let made = location == "-" ? FileTime.now : changed
+  let made = location == standardInputName ? FileTime.now : changed
   let created = Timestamp(seconds: made.seconds, nanoseconds: made.nanoseconds).description
   let config = try ImageConfig(
     tar.config(created: created, options), what: "\(location): config")

@@ -136,6 +136,7 @@ func verify(_ bytes: [UInt8], _ descriptor: Descriptor, what: String) throws(Sto
   }
   let found = digest(of: bytes, like: descriptor.digest)
   guard found == descriptor.digest else {
-    throw malformed("\(what) has the digest \(found), not \(descriptor.digest) as promised")
+    // `what` names the one that was promised.
+    throw malformed("\(what) has another digest than promised: \(found)")
   }
 }

@@ -76,14 +76,15 @@ extension ImageSource {
   private func detectTar(_ file: SharedDescriptor, _ path: RawPath, _ options: ImportOptions)
     throws(StoreError) -> SourceImage
   {
-    let plain = try decompressed(file, location: "\(path)", options)
+    let location = locationName(path)
+    let plain = try decompressed(file, location: location, options)
     let files: TarFiles
     do throws(StoreError) {
-      files = try TarFiles(plain, location: "\(path)")
+      files = try TarFiles(plain, location: location)
     } catch {
       // A layer may hold what the archives of images do not, sparse files for one.
       guard error.message.contains("sparse") else { throw error }
-      return try locateLayerTar(file, location: "\(path)", options)
+      return try locateLayerTar(file, location: location, options)
     }
     if files.contains("index.json"), files.contains("oci-layout") {
       return try locateInLayout(files, tag: nil)
@@ -91,7 +92,7 @@ extension ImageSource {
     if files.contains("manifest.json") {
       return try locateInDockerArchive(files, reference: nil)
     }
-    return try locateLayerTar(file, location: "\(path)", options)
+    return try locateLayerTar(file, location: location, options)
   }
 }
 

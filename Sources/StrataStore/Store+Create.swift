@@ -163,9 +163,16 @@ extension Store {
       mappings: record.mappings, whiteouts: driver.whiteoutForm == .aufs ? .keep : .apply,
       inUserNamespace: isInUserNamespace(),
       ignoreOwnershipErrors: driver.ignoresOwnershipErrors)
-    let applied = try streaming { () throws(StreamError) in
-      try applyLayer(
+    let applied: AppliedLayer
+    do throws(StreamError) {
+      applied = try applyLayer(
         source, to: diff.view, tarSplit: tarSplit.sink, options: options, progress: progress)
+    } catch {
+      // The names of entries do not say which disk it is that is full.
+      guard [.system(.noSpace), .system(.quotaExceeded)].contains(error.kind) else {
+        throw StoreError(error)
+      }
+      throw StoreError(error).wrapped("graph root \(configuration.graphRoot)")
     }
     try expected.check(applied)
     try tarSplit.finish()
@@ -212,7 +219,7 @@ extension LayerExpectation {
     if compressedSize == nil && odd == nil { return content }
     return VerifyingSource(
       content, digest: odd, size: compressedSize,
-      what: "layer \(compressedDigest?.description ?? diffID?.description ?? "content")")
+      what: "layer content does not match")
   }
 
   fileprivate func check(_ applied: AppliedLayer) throws(StoreError) {

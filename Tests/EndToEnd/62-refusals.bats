@@ -53,3 +53,17 @@ import_small() { strata import --quiet --name small "$STRATA_IMAGES/small.tar"; 
   ! grep -q -- --force "$T/refused.err"
   refused "strata: create: " "$G" "make it writable" -- strata create small
 }
+
+@test "the archive, the target of a link and the full disk are named" {
+  "$HERE/lib/bad-layer" hardlink "$T/bad.tar"
+  refused "$T/bad.tar" "link passwd to" "/etc/passwd, which is not in this layer" -- strata import-layer -f "$T/bad.tar"
+  strata import-layer <"$T/bad.tar" 2>"$T/err" && return 1
+  one_line "$(cat "$T/err")" "standard input: link passwd"
+  strata import - </dev/null 2>"$T/err" && return 1
+  one_line "$(cat "$T/err")" "standard input: empty"
+  mkdir "$T/disk"
+  mount -t tmpfs -o size=20m none "$T/disk"
+  "$HERE/lib/bad-layer" large "$T/bad.tar"
+  G=$T/disk/root
+  refused "graph root $T/disk/root" "no space left on device" -- strata import-layer -f "$T/bad.tar"
+}

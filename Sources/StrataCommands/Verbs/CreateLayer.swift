@@ -29,7 +29,8 @@ extension Verb {
     ],
     body: .peer { call in
       let creation = try call.layerCreation()
-      let layer = try call.session.store().putLayer(creation, content: try call.input())
+      let store = try call.session.store()
+      let layer = try call.withInput { try store.putLayer(creation, content: $0) }
       call.created(layer, id: layer.id, names: layer.names)
     })
 }

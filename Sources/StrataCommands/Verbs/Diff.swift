@@ -42,7 +42,8 @@ extension Verb {
     flags: [.text("--file", "-f", help: "Read from file instead of stdin")], minimum: 1,
     maximum: 1,
     body: .peer { call in
-      let content = try call.input()
-      try call.session.store().applyDiff(to: try call.layerKey(call.words[0]), content: content)
+      let store = try call.session.store()
+      let layer = try call.layerKey(call.words[0])
+      _ = try call.withInput { try store.applyDiff(to: layer, content: $0) }
     })
 }
