@@ -1,3 +1,4 @@
+import StrataDigest
 import StrataJSON
 import StrataModel
 import StrataStore
@@ -18,6 +19,13 @@ func locateInLayout(_ files: any ImageFiles, tag: String?) throws(StoreError) ->
   let chosen = try reader.choose(index, tag: tag)
   let names = reader.names(chosen, tag: tag)
   let (manifest, digest, outer) = try reader.resolve(chosen)
+  guard manifest.config.digest.algorithm == .sha256 else {
+    // The id of an image is this digest, and podman 4.3 and skopeo refuse another (measured).
+    throw StoreError(
+      .notSupported,
+      "\(files.location): the config has the digest \(manifest.config.digest): "
+        + "the container tools take SHA-256 alone there")
+  }
   let configBytes = try reader.blob(manifest.config, what: "config")
   let what = "\(files.location): config \(manifest.config.digest)"
   let config = try ImageConfig(configBytes, what: what)
@@ -36,7 +44,14 @@ func locateInLayout(_ files: any ImageFiles, tag: String?) throws(StoreError) ->
   }
   return SourceImage(
     location: files.location, config: config, configDigest: manifest.config.digest,
-    layers: layers, manifest: .given(manifest.bytes, digest), index: outer, names: names)
+    layers: layers, manifest: .given(manifest.bytes, recorded(digest, manifest.bytes)),
+    index: outer.map { ($0.bytes, recorded($0.digest, $0.bytes)) }, names: names)
+}
+
+/// The digest that a store keeps of a manifest or an index: SHA-256 whatever the layout names it by,
+/// as podman 4.3 and skopeo do (measured).
+private func recorded(_ digest: Digest, _ bytes: [UInt8]) -> Digest {
+  digest.algorithm == .sha256 ? digest : Digester.digest(of: bytes)
 }
 
 /// Reads the files of one OCI image layout.

@@ -9,9 +9,24 @@ extension Store {
   /// items are written before the record that names them, so no record ever lacks its manifest.
   public func createImage(_ creation: ImageCreation) throws(StoreError) -> ImageRecord {
     try requireWritable()
+    if let digest = creation.digest {
+      try requireReadable(digest, "validating image digest \(quoted(digest.description))")
+    }
     // The layer cannot go while the layers' lock is shared.
     return try layerStore.reading { layers throws(StoreError) in
       try createImage(creation, top: try topLayer(creation, layers))
+    }
+  }
+
+  /// Refuses digests of images that others could not read.
+  ///
+  /// Debian's containers-storage 1.43 knows SHA-256 alone, and one other digest in images.json keeps
+  /// it out of the whole graph root (measured).
+  private func requireReadable(_ digest: Digest, _ what: String) throws(StoreError) {
+    guard digest.algorithm == .sha256 else {
+      throw StoreError(
+        .invalidDigest,
+        "validating digests for new image: \(what): \(Digest.ParseError.unsupportedAlgorithm)")
     }
   }
 
@@ -39,6 +54,8 @@ extension Store {
       try writer.insert(record)
       do throws(StoreError) {
         for item in creation.data {
+          let what = "validating digest for big data item \(quoted(item.key))"
+          try requireReadable(item.recordedDigest, what)
           try writer.setData(item.key, item.bytes, digest: item.recordedDigest, of: id)
         }
         try writer.save()

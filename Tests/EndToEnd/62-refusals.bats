@@ -67,3 +67,56 @@ import_small() { strata import --quiet --name small "$STRATA_IMAGES/small.tar"; 
   G=$T/disk/root
   refused "graph root $T/disk/root" "no space left on device" -- strata import-layer -f "$T/bad.tar"
 }
+
+# A copy of the layout in which a part is named by its SHA-512, with a byte changed on demand.
+layout_sha512() { # manifest, config or layer, [changed]
+  rm -rf "$T/sha512"
+  python3 - "$STRATA_IMAGES/oci-gzip" "$T/sha512" "$@" <<'END'
+import hashlib, json, os, shutil, sys
+source, target, part = sys.argv[1:4]
+blobs = source + "/blobs/sha256/"
+index = json.load(open(source + "/index.json"))
+manifest = json.load(open(blobs + index["manifests"][0]["digest"][7:]))
+for name in ("sha256", "sha512"):
+    os.makedirs(f"{target}/blobs/{name}")
+def put(data, kind):
+    name = "sha512" if kind == part else "sha256"
+    value = hashlib.new(name, data).hexdigest()
+    if kind == part and len(sys.argv) > 4:
+        data = data[:-1] + bytes([data[-1] ^ 1])
+    open(f"{target}/blobs/{name}/{value}", "wb").write(data)
+    return {"digest": f"{name}:{value}", "size": len(data)}
+def blob(descriptor):
+    return open(blobs + descriptor["digest"][7:], "rb").read()
+for layer in manifest["layers"]:
+    layer.update(put(blob(layer), "layer"))
+manifest["config"].update(put(blob(manifest["config"]), "config"))
+index["manifests"][0].update(put(json.dumps(manifest).encode(), "manifest"))
+json.dump(index, open(target + "/index.json", "w"))
+shutil.copy(source + "/oci-layout", target)
+END
+}
+
+@test "SHA-512: recorded as the peers record it, and 1.43 reads the root" {
+  layout_sha512 manifest
+  strata import --quiet --name long "oci:$T/sha512"
+  [[ $(jq -r '.[0].digest' "$G/overlay-images/images.json") == sha256:* ]]
+  ! grep -q sha512 "$G/overlay-images/images.json"
+  peer images | grep localhost/long
+  layout_sha512 layer
+  strata import --quiet --name longer "oci:$T/sha512"
+  peer images | grep localhost/longer
+  layout_sha512 config
+  refused "config" "SHA-256 alone" -- strata import --quiet "oci:$T/sha512"
+  refused "unsupported digest algorithm" -- strata create-image --digest "sha512:$(printf %0128d 0)"
+  peer images >/dev/null
+  local part
+  for part in manifest layer; do
+    layout_sha512 "$part" changed
+    strata delete-image long 2>/dev/null || true
+    strata delete-image longer 2>/dev/null || true
+    refused sha512 -- strata import --quiet "oci:$T/sha512"
+    [[ -z $(grep -oE 'sha512:[0-9a-f]+' "$T/refused.err" | sort | uniq -d) ]]
+  done
+  check_clean
+}
