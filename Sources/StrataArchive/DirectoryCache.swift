@@ -21,7 +21,8 @@ final class OpenDirectory {
 /// Descriptors of the directories that entries lie in, so that each entry costs a walk of one
 /// component.
 ///
-/// The least recently used are closed beyond 256.
+/// The least recently used are closed beyond 256, and earlier where the process may not have so many
+/// descriptors open.
 ///
 /// A directory is opened from its parent where that is held, by one name, else by its whole path, and
 /// without following a link; where a name is a link, the walk is done by the kernel with the diff
@@ -32,10 +33,11 @@ final class DirectoryCache {
   private var clock: UInt64 = 0
   private var lastPath: ArraySlice<UInt8> = []
   private var lastDirectory: OpenDirectory
-  private static let limit = 256
+  private let limit: Int
   private static let flags: OpenFlags = [.path, .directory, .noFollow]
 
   init(root: FileDescriptor) throws(Errno) {
+    limit = max(2, min(256, spareDescriptors() / 2))
     let own = SharedDescriptor(try root.open(".", Self.flags))
     self.root = OpenDirectory(
       own, isBehindSymlink: false, inheritedGroup: try Self.inheritedGroup(own.view))
@@ -94,7 +96,7 @@ final class DirectoryCache {
   }
 
   private func insert(_ directory: OpenDirectory, _ path: ArraySlice<UInt8>) {
-    if directories.count >= Self.limit {
+    if directories.count >= limit {
       let ages = directories.values.map(\.lastUse).sorted()
       let oldest = ages[ages.count / 4]
       directories = directories.filter { $0.value.lastUse > oldest }

@@ -95,6 +95,8 @@ final class Session {
   func store() throws -> Store {
     if let openStore { return openStore }
     try enterNamespaceIfNeeded()
+    // Before any file is opened; what `unshare` starts keeps the caller's.
+    _ = raiseDescriptorLimit()
     let settings = try settings()
     debug("Root: \(settings.graphRoot)")
     debug("Run Root: \(settings.runRoot)")

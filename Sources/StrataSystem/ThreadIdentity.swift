@@ -54,6 +54,21 @@ package func setThreadUmask(_ mask: UInt32) -> UInt32 {
   UInt32(bitPattern: cstrata_set_umask_thread(mask))
 }
 
+/// How many more descriptors this process may open.
+///
+/// C: `getrlimit(RLIMIT_NOFILE)`, and the entries of /proc/self/fd.
+package func spareDescriptors() -> Int {
+  let limit = raiseDescriptorLimit()
+  let open = (try? openDescriptorCount()) ?? 0
+  return max(0, limit - open)
+}
+
+private func openDescriptorCount() throws(Errno) -> Int {
+  let directory = try FileDescriptor.workingDirectory.open(
+    "/proc/self/fd", [.readOnly, .directory])
+  return try directory.view.entries().count
+}
+
 /// Raises the soft limit of open descriptors to the hard one and returns it.
 ///
 /// C: `setrlimit(RLIMIT_NOFILE)`.

@@ -120,3 +120,16 @@ END
   done
   check_clean
 }
+
+@test "few descriptors are enough" {
+  (
+    ulimit -n 24
+    strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+  )
+  check_diff_ids
+  (
+    ulimit -n 24
+    strata delete-image demo
+  )
+  check_clean
+}
