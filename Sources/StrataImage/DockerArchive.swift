@@ -46,10 +46,13 @@ func locateInDockerArchive(_ files: TarFiles, reference: String?) throws(StoreEr
       }
     }
   }
+  let tags = chosenName.map { [$0] } ?? entry["RepoTags"]?.strings ?? []
   return SourceImage(
     location: files.location, config: config, configDigest: Digester.digest(of: configBytes),
-    layers: layers, manifest: .dockerArchive, index: nil,
-    names: chosenName.map { normalized([$0]) } ?? normalized(entry["RepoTags"]?.strings ?? []))
+    layers: layers, manifest: .dockerArchive, index: nil, names: normalized(tags),
+    warnings: tags.filter { normalized([$0]).isEmpty }.map {
+      "\(files.location): the name \(quoted($0)) is none that an image can have, and is left out"
+    })
 }
 
 /// An image without layers has `null`, or no list at all.

@@ -30,6 +30,7 @@ public func importImage(
 ) throws(StoreError) -> ImageRecord {
   let names = try options.names.map { name throws(StoreError) in try imageName(name) }
   let image = try source.locate(options)
+  if names.isEmpty { for warning in image.warnings { store.configuration.onWarning?(warning) } }
   let importer = Importer(store: store, image: image, progress: options.progress)
   return try importer.run(names: names.isEmpty ? image.names : names)
 }

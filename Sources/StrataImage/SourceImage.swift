@@ -16,6 +16,8 @@ struct SourceImage {
   var index: (bytes: [UInt8], digest: Digest)?
   /// The names that the source gives it, in normal form.
   var names: [String]
+  /// What of the source could not be taken over, in lines for people.
+  var warnings: [String] = []
 }
 
 /// One layer of an image outside a store.

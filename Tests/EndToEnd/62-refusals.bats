@@ -133,3 +133,26 @@ END
   )
   check_clean
 }
+
+@test "a device number that Linux has not, and a name that is none" {
+  python3 - "$T/bad.tar" <<'END'
+import sys, tarfile
+tar = tarfile.open(sys.argv[1], "w")
+entry = tarfile.TarInfo("dev/odd")
+entry.type, entry.devmajor, entry.devminor = tarfile.CHRTYPE, 2097151, 3
+tar.addfile(entry)
+tar.close()
+END
+  refused "dev/odd" "2097151:3" -- strata import --quiet "$T/bad.tar"
+  check_clean
+  mkdir "$T/docker"
+  tar x -C "$T/docker" -f "$STRATA_IMAGES/docker.tar"
+  jq -c '.[0].RepoTags = ["UPPER/Case:x", "localhost/good:1"]' "$T/docker/manifest.json" >"$T/json"
+  mv "$T/json" "$T/docker/manifest.json"
+  tar c -C "$T/docker" -f "$T/docker.tar" .
+  strata import --quiet "docker-archive:$T/docker.tar" 2>"$T/err" >/dev/null
+  one_line "$(cat "$T/err")" "$T/docker.tar" "UPPER/Case:x"
+  [[ $(strata images --json | jq -c '.[0].names') == '["localhost/good:1"]' ]]
+  strata import --quiet --name given "docker-archive:$T/docker.tar" 2>"$T/err" >/dev/null
+  [[ ! -s $T/err ]]
+}
