@@ -13,12 +13,18 @@ package func runStrataAndExit() -> Never {
 package func runStrata(_ arguments: [String]) -> Int32 {
   // Layers' directories must be readable whatever the caller's mask: as the peers do.
   setFileCreationMask(0o022)
+  Interruption.install()
   let output = Output()
   let persona = Persona(calledAs: arguments.first ?? "strata")
   let status = Entry(
     persona: persona, program: arguments.first ?? "strata", output: output,
     surroundings: .ofProcess()
   ).run(Array(arguments.dropFirst()))
+  // What was put off is over: the shell is to know that it was a signal.
+  if let signal = Interruption.pending {
+    output.flush()
+    return 128 + signal
+  }
   // The peer does not look whether its answer was taken.
   if persona == .strata, !output.finish("strata"), status == ExitStatus.success {
     return ExitStatus.failure
@@ -48,7 +54,8 @@ package struct Entry {
   package func run(_ words: [String]) -> Int32 {
     let global: PeerArguments
     do throws(PeerArguments.Failure) {
-      global = try PeerArguments(words, flags: PeerFlag.global, rule: .firstPositional)
+      global = try PeerArguments(
+        words, flags: PeerFlag.global(for: persona), rule: .firstPositional)
     } catch {
       return badGlobalOption(error)
     }
@@ -71,7 +78,7 @@ package struct Entry {
     let arguments: PeerArguments
     do throws(PeerArguments.Failure) {
       arguments = try PeerArguments(
-        words, flags: own + PeerFlag.global,
+        words, flags: own + PeerFlag.global(for: persona),
         rule: verb.endsAtFirstWord ? .firstPositional : persona.rule)
     } catch {
       return badOption(error, of: verb)
@@ -99,7 +106,7 @@ package struct Entry {
     do {
       let command: any StrataCommand = try type.parse(words)
       let later = try PeerArguments(
-        command.store.words, flags: PeerFlag.global, rule: .firstPositional)
+        command.store.words, flags: PeerFlag.global(for: persona), rule: .firstPositional)
       session.global = later.over(session.global, lists: Self.lists)
       try prepare(session, for: verb)
       try command.run(session)
@@ -147,7 +154,7 @@ package struct Entry {
     case .strata: asked ? output.write(Usage.overview) : output.error(Usage.overview)
     case .peer:
       output.write(Usage.peerOverview)
-      let options = Usage.options(PeerFlag.global)
+      let options = Usage.options(PeerFlag.global(for: persona))
       if asked { output.write(options) } else { output.error(String(options.dropLast())) }
     }
     return asked ? ExitStatus.success : ExitStatus.failure
@@ -159,7 +166,7 @@ package struct Entry {
       return ExitStatus.success
     }
     output.write(Usage.peerVerb(verb))
-    output.error(String(Usage.options(flags + PeerFlag.global).dropLast()))
+    output.error(String(Usage.options(flags + PeerFlag.global(for: persona)).dropLast()))
     return ExitStatus.badFlag
   }
 
@@ -171,7 +178,7 @@ package struct Entry {
     output.line("\(error) while parsing arguments (1)")
     output.write(Usage.peerOverview)
     output.error("\(error)\nSee '\(program) --help'.")
-    output.error(String(Usage.options(PeerFlag.global).dropLast()))
+    output.error(String(Usage.options(PeerFlag.global(for: persona)).dropLast()))
     return ExitStatus.failure
   }
 
@@ -192,7 +199,7 @@ package struct Entry {
     }
     output.line("\(verb.name): \(text)")
     output.write(Usage.peerVerb(verb))
-    output.error(String(Usage.options(flags + PeerFlag.global).dropLast()))
+    output.error(String(Usage.options(flags + PeerFlag.global(for: persona)).dropLast()))
     return ExitStatus.failure
   }
 

@@ -39,7 +39,10 @@ func report(
   _ error: any Error, verb: String, about words: [String] = [], in session: Session
 ) -> Int32 {
   if let exit = error as? Exit { return exit.status }
-  let text = oneLine(failureText(error))
+  var text = oneLine(failureText(error))
+  if let signal = Interruption.pending {
+    text = "\(signalName(signal)): ended, and what was begun is undone"
+  }
   switch session.persona {
   case .strata:
     let isNamed = words.contains { text.contains($0) }

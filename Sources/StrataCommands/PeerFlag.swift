@@ -37,8 +37,12 @@ package struct PeerFlag: Sendable {
 
   package static let json = switched("--json", "-j", help: "Prefer JSON output")
 
-  /// The options that count on both sides of every verb.
-  package static let global: [PeerFlag] = [
+  /// The options that count on both sides of every verb, for the program that was called.
+  package static func global(for persona: Persona) -> [PeerFlag] {
+    global.filter { persona == .strata || $0.isOfPeer }
+  }
+
+  private static let global: [PeerFlag] = [
     text("--graph", "-g", help: "Root of the storage tree"),
     text("--run", "-R", help: "Root of the runtime state tree"),
     text("--storage-driver", "-s", help: "Storage driver to use ($STORAGE_DRIVER)"),
@@ -47,6 +51,9 @@ package struct PeerFlag: Sendable {
     switched("--transient-store", help: "Keep container state in the run root alone"),
     text("--image-store", help: "Separate root for images"),
     switched("--unshare", "-U", help: "Enter a user namespace when not root"),
+    text(
+      "--lock-timeout", help: "Seconds to wait for a locked store, or none; 60 by default",
+      isOfPeer: false),
     switched("--help", help: "Print usage"),
   ].map { flag in
     var flag = flag

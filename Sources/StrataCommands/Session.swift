@@ -110,9 +110,12 @@ final class Session {
     configuration.disablesVolatile = settings.disablesVolatile
     let persona = persona
     configuration.onWarning = { Self.tell(persona, $0) }
-    // The peer waits without a word.
+    // The peer waits without a word and for ever.
     if persona == .strata {
-      configuration.onWait = { Self.tell(persona, "waiting for another process that holds \($0)") }
+      configuration.lockTimeout = try lockTimeout()
+      configuration.onWait = { lock, holder in
+        Self.tell(persona, "waiting for \(holder ?? "another process"), which holds \(lock)")
+      }
     }
     do throws(StoreError) {
       let store = try Store(configuration)
@@ -121,6 +124,19 @@ final class Session {
     } catch {
       throw Opening(error: error)
     }
+  }
+
+  /// The seconds that a lock is waited for, nil for any time.
+  ///
+  /// Long enough for what holds a lock on the way, short enough for whoever looks at a terminal.
+  private func lockTimeout() throws(StoreError) -> Int? {
+    guard let text = global.text("lock-timeout") else { return 60 }
+    if text == "none" { return nil }
+    guard let seconds = Int(text), seconds >= 0, seconds <= 1_000_000_000 else {
+      throw StoreError(
+        .usage, "--lock-timeout \(text): it is a number of seconds, or none to wait for ever")
+    }
+    return seconds
   }
 
   /// A store that could not be opened, which the peer reports on standard output.

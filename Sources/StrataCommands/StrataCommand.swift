@@ -24,6 +24,11 @@ struct StoreOptionGroup: ParsableArguments, Sendable {
     name: .long, parsing: .singleValue,
     help: ArgumentHelp("Option of the driver; may be given again.", valueName: "key=value"))
   var storageOpt: [String] = []
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Seconds to wait for a locked store, or none; 60 by default.", valueName: "seconds"))
+  var lockTimeout: String?
   @Flag(name: [.long, .customShort("D")], help: "Tell more on standard error.")
   var debug = false
   @Flag(name: .long, help: .hidden)
@@ -36,7 +41,7 @@ struct StoreOptionGroup: ParsableArguments, Sendable {
     var words: [String] = []
     for (name, value) in [
       ("--graph", graph), ("--run", run), ("--storage-driver", storageDriver),
-      ("--image-store", imageStore),
+      ("--image-store", imageStore), ("--lock-timeout", lockTimeout),
     ] {
       if let value { words.append("\(name)=\(value)") }
     }

@@ -65,7 +65,7 @@ enum Usage {
       text += "\n"
     }
     text += "Options, before or after the verb:\n"
-    text += String(options(PeerFlag.global).dropFirst())
+    text += String(options(PeerFlag.global(for: .strata)).dropFirst())
     text += """
 
       Examples:
@@ -94,7 +94,7 @@ enum Usage {
         text += "  \(example.line.padded(to: width + 2))\(example.what)\n"
       }
     }
-    return text + "\nStore options:" + options(PeerFlag.global)
+    return text + "\nStore options:" + options(PeerFlag.global(for: .strata))
   }
 }
 

@@ -34,7 +34,9 @@ public func exportImage(
   let stored = try StoredImage(image, in: store)
   switch destination {
   case .ociLayout(let path, let tag):
-    return try exportLayout(stored, path, tag: tag, options)
+    return try Interruption.puttingOff { () throws(StoreError) in
+      try exportLayout(stored, path, tag: tag, options)
+    }
   case .ociArchive(let path, let tag):
     return try exportArchive(
       stored, path, name: tag ?? stored.names(askedFor: image).first, options)

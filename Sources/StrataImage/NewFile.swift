@@ -10,6 +10,7 @@ final class NewFile: ByteSink {
   private let file: SharedDescriptor
   /// The passing name, where there must be one.
   private var temporaryName: RawPath?
+  private let interruption = InterruptionHold()
 
   /// A file to be in an open directory, which outlives it; `path` is the directory's, for messages.
   init(in directory: FileDescriptor, _ path: RawPath) throws(StoreError) {
@@ -58,6 +59,7 @@ final class NewFile: ByteSink {
   }
 
   func write(_ bytes: RawSpan) throws(StreamError) {
+    try Interruption.checkStream()
     do throws(Errno) {
       try file.view.writeAll(bytes)
     } catch {

@@ -34,6 +34,7 @@ final class Spool: ByteSink, Sendable {
   }
 
   func write(_ bytes: RawSpan) throws(StreamError) {
+    try Interruption.checkStream()
     do throws(Errno) {
       try file.view.writeAll(bytes)
     } catch {

@@ -88,38 +88,56 @@ package final class LockFile: Sendable {
     }
     // A shared lock needs no right to write: a graph root on a read-only disk can be looked at.
     let file = try Self.openFile(path, readOnly: isReadOnly || kind == .shared)
-    do throws(Errno) {
-      if try !tryFor(seconds: 1, kind, file.view) {
-        longWait.withLock { $0 }?(path)
-        try file.view.lock(kind)
-      }
-    } catch {
-      throw StoreError(error, "locking \(path)")
-    }
+    try wait(for: kind, file.view)
     register(kind)
     return file
   }
 
-  /// Tries for a while; false if somebody else holds the lock all the time, and at once where nobody
-  /// is to be told of a long wait.
-  private func tryFor(seconds: UInt64, _ kind: RecordLockKind, _ file: FileDescriptor)
-    throws(Errno) -> Bool
-  {
-    guard longWait.withLock({ $0 != nil }) else { return false }
-    let end = monotonicNanoseconds() + seconds * 1_000_000_000
+  /// Waits as `LockPatience` says.
+  private func wait(for kind: RecordLockKind, _ file: FileDescriptor) throws(StoreError) {
+    let patience = patience.withLock { $0 }
+    let isNested = exclusiveHolds.load(ordering: .relaxed) > 0
+    let begin = monotonicNanoseconds()
+    let end = patience.seconds.map { begin + UInt64($0) * 1_000_000_000 }
+    // What holds a lock already is in the middle of something: it goes on.
+    let check = { () throws(Errno) in if !isNested { try Interruption.check() } }
+    do throws(Errno) {
+      try check()
+      if try tryUntil(min(begin + 1_000_000_000, end ?? .max), kind, file, check) { return }
+      if end.map({ $0 > monotonicNanoseconds() }) ?? true {
+        patience.onWait?(path, file.lockHolder())
+        if try file.lock(kind, until: end, check) { return }
+      }
+    } catch {
+      throw StoreError(error, "locking \(path)")
+    }
+    let holder = file.lockHolder()?.description ?? "another process"
+    let seconds = patience.seconds ?? 0
+    let time = seconds > 0 ? ", still after \(seconds) s" : ""
+    throw StoreError(
+      .locked,
+      "\(holder) holds \(path)\(time): try again when it has ended, or wait longer with "
+        + "--lock-timeout")
+  }
+
+  /// Tries for a while; false if somebody else holds the lock all the time.
+  private func tryUntil(
+    _ end: UInt64, _ kind: RecordLockKind, _ file: FileDescriptor,
+    _ check: () throws(Errno) -> Void
+  ) throws(Errno) -> Bool {
     var pauseLength: UInt32 = 1
     while try !file.tryLock(kind) {
-      if monotonicNanoseconds() > end { return false }
+      if monotonicNanoseconds() >= end { return false }
+      try check()
       pause(milliseconds: pauseLength)
       pauseLength = min(pauseLength * 2, 20)
     }
     return true
   }
 
-  /// Has `tell` called with the path of each lock that is waited for longer than a second, from the
-  /// thread that waits; for the whole process, since locks are.
-  package static func tellOfLongWaits(_ tell: @escaping @Sendable (RawPath) -> Void) {
-    longWait.withLock { $0 = tell }
+  /// How locks are waited for from now on; for the whole process, since locks are.
+  package static func wait(with new: LockPatience) {
+    patience.withLock { $0 = new }
   }
 
   private func register(_ kind: RecordLockKind) {
@@ -174,7 +192,27 @@ private struct WeakLock: Sendable {
   weak let lock: LockFile?
 }
 
-private let longWait = Mutex<(@Sendable (RawPath) -> Void)?>(nil)
+/// How long locks are waited for, and who is told.
+package struct LockPatience: Sendable {
+  /// After so many seconds the wait is an error that names the holder; nil: never.
+  package var seconds: Int?
+  /// Called, from the thread that waits, with the path of a lock that has been waited for longer than
+  /// a second and with who holds it, where that can be found out.
+  package var onWait: (@Sendable (RawPath, LockHolder?) -> Void)?
+
+  /// Waits without a word as long as it takes.
+  package init(
+    seconds: Int? = nil, onWait: (@Sendable (RawPath, LockHolder?) -> Void)? = nil
+  ) {
+    self.seconds = seconds
+    self.onWait = onWait
+  }
+}
+
+private let patience = Mutex(LockPatience())
+
+/// How many exclusive locks this process holds.
+private let exclusiveHolds = Atomic<Int>(0)
 
 private let registry = Mutex<[FileIdentity: WeakLock]>([:])
 
@@ -199,18 +237,25 @@ package struct ReadHold: ~Copyable, Sendable {
 }
 
 /// Proof that the exclusive lock is held; it is given back when this goes out of scope.
+///
+/// A signal that ends the process is put off meanwhile.
 package struct WriteHold: ~Copyable, Sendable {
   private let lock: LockFile
   private let file: FileDescriptorOwner
   private let holder: Holder
+  private let interruption = InterruptionHold()
 
   fileprivate init(lock: LockFile, file: consuming FileDescriptorOwner) {
     self.lock = lock
     self.file = file
     holder = Holder(thread: pthread_self(), kind: .exclusive)
+    exclusiveHolds.add(1, ordering: .relaxed)
   }
 
-  deinit { lock.unregister(holder) }
+  deinit {
+    exclusiveHolds.subtract(1, ordering: .relaxed)
+    lock.unregister(holder)
+  }
 
   /// The token as it is now.
   package func lastWriter() throws(StoreError) -> LastWriter {

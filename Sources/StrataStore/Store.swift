@@ -36,7 +36,11 @@ public final class Store: Sendable {
     guard !configuration.graphRoot.isEmpty, !configuration.runRoot.isEmpty else {
       throw StoreError(.incompleteOptions).wrapped("no storage runroot or graphroot specified")
     }
-    if let wait = configuration.onWait { LockFile.tellOfLongWaits(wait) }
+    var patience = LockPatience(seconds: configuration.lockTimeout)
+    if let tell = configuration.onWait {
+      patience.onWait = { lock, holder in tell(lock, holder?.description) }
+    }
+    LockFile.wait(with: patience)
     let (root, run) = (configuration.graphRoot, configuration.runRoot)
     let name = try chooseDriver(configuration)
     (graphLock, isReadOnly) = try Self.openRoot(configuration)

@@ -19,10 +19,14 @@ public struct StoreConfiguration: Sendable {
   public var imageStore: RawPath?
   /// Whether volatile containers are mounted as ordinary ones.
   public var disablesVolatile: Bool
-  /// Called, once for each lock, when it has been waited for longer than a second.
+  /// After so many seconds the wait for a lock is the error `locked`; nil: it is waited for as long as
+  /// it takes, as the peers do.
+  public var lockTimeout: Int?
+  /// Called when a lock has been waited for longer than a second, with the process that holds it where
+  /// that can be found out, as in `podman (process 1234)`.
   ///
-  /// From any thread.
-  public var onWait: (@Sendable (_ lock: RawPath) -> Void)?
+  /// From any thread. Both are for the whole process, and the last store that is opened decides.
+  public var onWait: (@Sendable (_ lock: RawPath, _ holder: String?) -> Void)?
 
   /// Called with one line on what went wrong beside the error that is thrown.
   ///
@@ -33,7 +37,8 @@ public struct StoreConfiguration: Sendable {
   public init(
     graphRoot: RawPath, runRoot: RawPath, driver: String = "overlay", driverOptions: [String] = [],
     mappings: IDMappings = IDMappings(), transient: Bool = false, imageStore: RawPath? = nil,
-    disablesVolatile: Bool = false, onWait: (@Sendable (RawPath) -> Void)? = nil,
+    disablesVolatile: Bool = false, lockTimeout: Int? = nil,
+    onWait: (@Sendable (RawPath, String?) -> Void)? = nil,
     onWarning: (@Sendable (String) -> Void)? = nil
   ) {
     self.graphRoot = graphRoot
@@ -44,6 +49,7 @@ public struct StoreConfiguration: Sendable {
     self.transient = transient
     self.imageStore = imageStore
     self.disablesVolatile = disablesVolatile
+    self.lockTimeout = lockTimeout
     self.onWait = onWait
     self.onWarning = onWarning
   }

@@ -214,6 +214,7 @@ public final class FileSource: ByteSource {
   /// The next bytes; see `ByteSource`.
   public func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
     do throws(Errno) {
+      try Interruption.waitReadable(file.view)
       return try file.view.read(into: &span)
     } catch {
       throw StreamError(error, "read \(name)")

@@ -57,6 +57,7 @@ public final class ReadAheadSource: ByteSource {
       return ring.isAtEnd || ring.isStopped ? (nil, nil) : nil
     }
     if let error { throw error }
+    try Interruption.checkStream()
     current = buffer
     return buffer
   }

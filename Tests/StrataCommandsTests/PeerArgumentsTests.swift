@@ -15,7 +15,7 @@ private let flags: [PeerFlag] =
   [
     .list("--name", "-n", help: ""), .text("--id", "-i", help: ""),
     .switched("--tree", "-t", help: ""), .json,
-  ] + PeerFlag.global
+  ] + PeerFlag.global(for: .peer)
 
 @Suite struct PeerArgumentsTests {
   /// The conventions of storage-format 8.1, measured with 1.43.

@@ -184,7 +184,9 @@ import Testing
       try await Task.sleep(for: .milliseconds(1500))
       try shared.view.unlock()
     }
-    let store = try OpenStore.open(open.fixture) { path in told.withLock { $0.append(path) } }
+    let store = try OpenStore.open(open.fixture) { path, _ in
+      told.withLock { $0.append(path) }
+    }
     #expect(try store.layers().isEmpty)
     try await release.value
     #expect(told.withLock { $0 } == [lock])

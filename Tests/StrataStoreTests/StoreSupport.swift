@@ -20,7 +20,7 @@ struct OpenStore {
 
   static func open(
     _ fixture: StoreFixture, additional: [RawPath] = [],
-    onWait: (@Sendable (RawPath) -> Void)? = nil
+    onWait: (@Sendable (RawPath, String?) -> Void)? = nil
   ) throws -> Store {
     try Store(
       StoreConfiguration(

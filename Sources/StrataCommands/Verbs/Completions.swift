@@ -37,7 +37,7 @@ extension Verb {
   /// All options of the verb with their explanation, whoever takes its words apart.
   var optionNames: [String] {
     switch body {
-    case .peer: return (flags + PeerFlag.global).flatMap(\.names)
+    case .peer: return (flags + PeerFlag.global(for: .strata)).flatMap(\.names)
     case .command(let type):
       // ArgumentParser tells its options in the help alone.
       let words = type.helpMessage(columns: 200).split { " ,\n".contains($0) }

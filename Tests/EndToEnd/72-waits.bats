@@ -1,0 +1,142 @@
+# Locks that others hold, and signals in the middle: bounded, told in one line, and nothing left.
+load lib/common.bash
+setup() {
+  begin
+  need_root
+}
+teardown() { finish; }
+
+hold_lock() { # file, posix or ofd, seconds
+  python3 -c '
+import fcntl, struct, sys, time
+file = open(sys.argv[1], "r+")
+lock = struct.pack("hhlli", fcntl.F_WRLCK, 0, 0, 0, 0)
+fcntl.fcntl(file, fcntl.F_SETLK if sys.argv[2] == "posix" else 37, lock)
+open(sys.argv[3], "w").close()
+time.sleep(float(sys.argv[4]))' "$1" "$2" "$T/locked" "$3" &
+  HOLDER=$!
+  CHILDREN+=("$HOLDER")
+  while [[ ! -e $T/locked ]]; do sleep 0.02; done
+  rm "$T/locked"
+}
+
+@test "a locked graph root: one line that names who holds it, and status 1" {
+  strata import --quiet --name small "$STRATA_IMAGES/small.tar"
+  local kind name
+  for kind in posix ofd; do
+    for name in overlay-layers/layers.lock overlay-images/images.lock; do
+      hold_lock "$G/$name" "$kind" 60
+      refused "$G/$name" "process $HOLDER" --lock-timeout -- strata --lock-timeout 0 rmi small
+      refused "$G/$name" "process $HOLDER" -- strata import --quiet --lock-timeout=0 "oci:$STRATA_IMAGES/oci-gzip"
+      kill -9 "$HOLDER"
+    done
+  done
+  hold_lock "$G/overlay-layers/layers.lock" posix 60
+  local started=$EPOCHREALTIME status=0
+  strata --lock-timeout 2 layers 2>"$T/err" || status=$?
+  ((status == 1))
+  awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { exit !(b - a > 1.9 && b - a < 6) }'
+  grep -q "waiting for .*process $HOLDER" "$T/err"
+  one_line "$(tail -n 1 "$T/err")" "still after 2 s" "process $HOLDER"
+  refused "--lock-timeout" -- strata --lock-timeout soon layers
+  kill -9 "$HOLDER"
+  strata layers >/dev/null
+  check_clean
+}
+
+@test "a wait ends well where the lock comes in time, also with none" {
+  strata import --quiet --name small "$STRATA_IMAGES/small.tar"
+  local limit
+  for limit in 30 none; do
+    hold_lock "$G/overlay-layers/layers.lock" posix 2.5
+    strata --lock-timeout "$limit" add-names -n "again-$limit" small
+  done
+  hold_lock "$G/overlay-layers/layers.lock" posix 1.5
+  peer_persona layers | grep -q .
+  ! peer_persona --lock-timeout 1 layers
+}
+peer_persona() { (exec -a containers-storage "$STRATA" --graph "$G" --run "$R" "$@"); }
+
+# A layer comes through a pipe that stays open: the import is in the middle for as long as that is wanted.
+slow_import() { # name of the pipe's file, then the command
+  mkfifo "$T/pipe"
+  "$@" <"$T/pipe" >"$T/out" 2>"$T/err" &
+  CHILD=$!
+  CHILDREN+=("$CHILD")
+  exec 8>"$T/pipe"
+  head -c 1000000 "$STRATA_IMAGES/small.tar" >&8
+}
+ends_with() { # status
+  local status=0
+  wait "$CHILD" || status=$?
+  exec 8>&-
+  rm "$T/pipe"
+  ((status == $1)) || { echo "status $status, not $1"; cat "$T/err"; return 1; }
+}
+
+@test "SIGINT, SIGTERM and SIGHUP undo a layer that is half made" {
+  strata layers >/dev/null
+  local signal
+  for signal in INT TERM HUP; do
+    # A shell's background job ignores SIGINT; env gives the default back.
+    slow_import env --default-signal=INT "$STRATA" --graph "$G" --run "$R" import-layer
+    until grep -q incomplete "$G/overlay-layers/layers.json" 2>/dev/null; do sleep 0.02; done
+    kill -"$signal" "$CHILD"
+    ends_with $((128 + $(kill -l "$signal")))
+    one_line "$(cat "$T/err")" "SIG$signal" import-layer
+    [[ $(cat "$G/overlay-layers/layers.json") == "[]" ]]
+    check_clean
+  done
+}
+
+@test "SIGTERM in an import removes the layers that were complete, but for one that is used" {
+  strata layers >/dev/null
+  local round first
+  first=$(layer_ids | head -n 1)
+  for round in 1 2; do
+    timeout_import &
+    CHILD=$!
+    CHILDREN+=("$CHILD")
+    until grep -q "$first" "$G/overlay-layers/layers.json" &&
+      ! grep -q "\"$first\"[^{}]*incomplete" "$G/overlay-layers/layers.json"; do sleep 0.005; done
+    if ((round == 2)); then peer create-layer --name child "$first" >/dev/null; fi
+    kill -TERM "$CHILD" 2>/dev/null || true
+    wait "$CHILD" || true
+    if ((round == 1)); then
+      [[ $(strata layers --json) == "[]" ]] || [[ $(strata images --json | jq length) == 1 ]]
+    else
+      strata layers --json | jq -e --arg id "$first" 'any(.id == $id)'
+    fi
+    check_clean
+    strata delete-image demo 2>/dev/null || true
+  done
+}
+timeout_import() {
+  exec "$STRATA" --graph "$G" --run "$R" import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+}
+
+@test "timeout(1) sends its signal twice" {
+  strata layers >/dev/null
+  mkfifo "$T/pipe"
+  (head -c 1000000 "$STRATA_IMAGES/small.tar"; sleep 5) >"$T/pipe" &
+  CHILDREN+=($!)
+  local status=0
+  timeout 1 "$STRATA" --graph "$G" --run "$R" import-layer <"$T/pipe" 2>"$T/err" || status=$?
+  ((status == 124))
+  one_line "$(cat "$T/err")" SIGTERM
+  [[ $(cat "$G/overlay-layers/layers.json") == "[]" ]]
+  check_clean
+}
+
+@test "a limit of file sizes is an error, and a broken pipe ends as with other tools" {
+  strata import --quiet --name small "$STRATA_IMAGES/small.tar"
+  "$HERE/lib/bad-layer" large "$T/bad.tar"
+  (
+    ulimit -f 200
+    refused "file too large" -- strata import-layer -f "$T/bad.tar"
+  )
+  check_clean
+  local status
+  "$STRATA" --graph "$G" --run "$R" diff -u "$(strata layers --json | jq -r '.[0].id')" 2>"$T/err" | head -c 1 >/dev/null || true
+  [[ ! -s $T/err ]]
+}
