@@ -46,16 +46,25 @@ private struct Committer {
     for change in options.changes { try settings.apply(change) }
     let (spool, diffID, size) = try layerTar()
     let config = try config(adding: diffID, settings)
+    return try Interruption.puttingOff { () throws(StoreError) in
+      try record(spool, diffID: diffID, size: size, config, names: names)
+    }
+  }
+
+  /// The new layer and the image; the layer goes again if there can be no image.
+  private func record(
+    _ spool: Spool, diffID: Digest, size: Int64, _ config: ImageConfig, names: [String]
+  ) throws(StoreError) -> ImageRecord {
     let (layer, isNew) = try putLayer(spool, diffID: diffID, size: size)
     options.progress?.report(.finishing)
     do throws(StoreError) {
       let manifest = manifest(config, diffID: diffID, size: size)
       let content = ImageContent(
         config: config, configDigest: Digester.digest(of: config.bytes), manifest: manifest,
-        manifestDigest: Digester.digest(of: manifest), index: nil, layer: layer)
+        manifestDigest: Digester.digest(of: manifest), index: nil, layer: layer.id)
       return try store.write(content, names: names)
     } catch {
-      if isNew { try? store.deleteLayer(layer) }
+      if isNew { store.discard([layer]) }
       throw error
     }
   }
@@ -78,22 +87,22 @@ private struct Committer {
   /// Makes the layer under the id that image-copy code would give it, so that a copy of this image
   /// that comes back shares it; false if it is there already.
   private func putLayer(_ spool: Spool, diffID: Digest, size: Int64) throws(StoreError) -> (
-    String, Bool
+    LayerRecord, Bool
   ) {
     let parent = base?.layers.last?.id
     let id = layerID(parent: parent, diffID: diffID)
     options.progress?.report(.planned([TransferLayer(digest: diffID, size: size)]))
     if let found = try? store.layer(id), found.id == id {
       options.progress?.report(.skipped(0))
-      return (id, false)
+      return (found, false)
     }
     let progress = options.progress
-    _ = try store.putLayer(
+    let layer = try store.putLayer(
       LayerCreation(id: id, parent: parent, isReadOnly: true), content: try spool.source(),
       expected: LayerExpectation(diffID: diffID, compressedDigest: diffID, compressedSize: size),
       progress: { progress?.report(.advanced(0, bytes: $0)) })
     options.progress?.report(.finished(0))
-    return (id, true)
+    return (layer, true)
   }
 
   /// The image's config with a layer, a line of history and the caller's changes; all other bytes

@@ -32,7 +32,9 @@ public func importImage(
   let image = try source.locate(options)
   if names.isEmpty { for warning in image.warnings { store.configuration.onWarning?(warning) } }
   let importer = Importer(store: store, image: image, progress: options.progress)
-  return try importer.run(names: names.isEmpty ? image.names : names)
+  return try Interruption.puttingOff { () throws(StoreError) in
+    try importer.run(names: names.isEmpty ? image.names : names)
+  }
 }
 
 /// Brings an image name to podman's normal form: `two` is `localhost/two:latest`.
@@ -53,13 +55,28 @@ func imageName(_ name: String) throws(StoreError) -> String {
   return normal
 }
 
+extension Store {
+  /// Takes layers away that could not be made use of; what stays because that fails is told.
+  func discard(_ made: [LayerRecord]) {
+    if made.isEmpty { return }
+    Interruption.undo {
+      do throws(StoreError) {
+        try deleteUnused(made)
+      } catch {
+        let ids = made.map { String($0.id.prefix(12)) }.joined(separator: ", ")
+        configuration.onWarning?("layers that were made stay, unused: \(ids): \(error)")
+      }
+    }
+  }
+}
+
 /// One import: layers first, then the image's own items, then its names.
 private final class Importer {
   private let store: Store
   private let image: SourceImage
   private let progress: (any TransferProgress)?
   /// The layers that this import has made, lowest first.
-  private var made: [String] = []
+  private var made: [LayerRecord] = []
 
   init(store: Store, image: SourceImage, progress: (any TransferProgress)?) {
     self.store = store
@@ -77,12 +94,7 @@ private final class Importer {
       }
       return try attempt(names)
     } catch {
-      // What another process has begun to use meanwhile refuses to be deleted, and stays.
-      for id in made.reversed() {
-        do throws(StoreError) { try store.deleteLayer(id) } catch {
-          if error.code != .layerUnknown { break }
-        }
-      }
+      store.discard(made)
       throw error
     }
   }
@@ -126,7 +138,7 @@ private final class Importer {
       let record = try store.putLayer(
         LayerCreation(id: id, parent: parent, isReadOnly: true), content: try layer.open(),
         expected: layer.expected, progress: { progress?.report(.advanced(number, bytes: $0)) })
-      made.append(id)
+      made.append(record)
       progress?.report(.finished(number))
       return record
     } catch {

@@ -33,6 +33,38 @@ extension Store {
     }
   }
 
+  /// Deletes layers that were made for something that then failed, the last one first; returns the
+  /// ids of those that stay.
+  ///
+  /// Layers stay that somebody has begun to use meanwhile, by a layer on top, an image, a container, a
+  /// mount, a name or a data item, and so does what is below such a one. A layer under the same id
+  /// that is not the one that was made, since that was deleted and made again by others, stays too.
+  @discardableResult
+  public func deleteUnused(_ made: [LayerRecord]) throws(StoreError) -> [String] {
+    try layerStore.writing { layers throws(StoreError) in
+      var images = try imageStore.reading { images in images.records }
+      if let graphImages { images += try graphImages.reading { images in images.records } }
+      let containers = try containerStore.reading { containers in containers }
+      let mounts = try layers.mounts()
+      let used = Set(images.flatMap { [$0.layer].compactMap { $0 } + $0.mappedLayers })
+      var unused: [String] = []
+      for layer in made.reversed() {
+        guard let now = layers.layers[layer.id] else { continue }
+        let isUntouched =
+          now.created == layer.created && now.names == layer.names
+          && now.bigDataNames == layer.bigDataNames
+        if isUntouched, !used.contains(layer.id), mounts[layer.id]?.count ?? 0 == 0,
+          containers.containers(layer: layer.id).isEmpty,
+          layers.layers.children(of: layer.id).allSatisfy({ unused.contains($0.id) })
+        {
+          unused.append(layer.id)
+        }
+      }
+      try remove(unused, &layers)
+      return made.map(\.id).filter { layers.layers[$0] != nil }
+    }
+  }
+
   /// Deletes an image and those of its layers that nothing else uses; returns their ids.
   ///
   /// Without `commit` it only says which these would be.
