@@ -21,15 +21,7 @@ extension ContainerRecord: JSONRecord {
   /// Reads one record of containers.json.
   package init(decoding scanner: inout JSONScanner) throws(JSONError) {
     self.init(id: "", image: "", layer: "", created: .zero)
-    try scanner.expect(UInt8(ascii: "{"))
-    var first = true
-    var next = 0
-    while let key = try scanner.nextKey(&first) {
-      guard let number = members.find(key, in: scanner.bytes, next: &next) else {
-        unknownMembers.append(try scanner.unknown(key))
-        continue
-      }
-      if try scanner.skipNull() { continue }
+    let unknown = try scanner.object(of: members) { (number, _, scanner) throws(JSONError) in
       switch number {
       case 0: id = try scanner.string()
       case 1: names = try scanner.strings()
@@ -45,6 +37,7 @@ extension ContainerRecord: JSONRecord {
       default: flags = try scanner.flags()
       }
     }
+    unknownMembers += unknown
   }
 
   /// Writes the record as the Go tools spell it.

@@ -27,15 +27,7 @@ extension ImageRecord: JSONRecord {
     _ = scanner.peek()
     let start = scanner.position
     var odd: [UnknownMember] = []
-    try scanner.expect(UInt8(ascii: "{"))
-    var first = true
-    var next = 0
-    while let key = try scanner.nextKey(&first) {
-      guard let number = members.find(key, in: scanner.bytes, next: &next) else {
-        unknownMembers.append(try scanner.unknown(key))
-        continue
-      }
-      if try scanner.skipNull() { continue }
+    let unknown = try scanner.object(of: members) { (number, key, scanner) throws(JSONError) in
       switch number {
       case 0: id = try scanner.string()
       case 1: digest = try scanner.digest(key, &odd)
@@ -53,6 +45,7 @@ extension ImageRecord: JSONRecord {
       default: flags = try scanner.flags()
       }
     }
+    unknownMembers += unknown
     try validateDigests(odd, start)
   }
 

@@ -27,18 +27,11 @@ extension LayerRecord: JSONRecord {
   /// Reads one record of layers.json.
   package init(decoding scanner: inout JSONScanner) throws(JSONError) {
     self.init(id: "", created: .zero)
-    try scanner.expect(UInt8(ascii: "{"))
-    var first = true
-    var next = 0
-    while let key = try scanner.nextKey(&first) {
-      guard let number = members.find(key, in: scanner.bytes, next: &next) else {
-        unknownMembers.append(try scanner.unknown(key))
-        continue
-      }
-      if try scanner.skipNull() { continue }
-      if try decodeIdentity(number, &scanner) { continue }
+    let unknown = try scanner.object(of: members) { (number, key, scanner) throws(JSONError) in
+      guard try !decodeIdentity(number, &scanner) else { return }
       try decodeContent(number, key, &scanner)
     }
+    unknownMembers += unknown
   }
 
   private mutating func decodeIdentity(_ number: Int, _ scanner: inout JSONScanner)

@@ -12,21 +12,14 @@ extension MountRecord: JSONRecord {
   /// Reads one record of mountpoints.json.
   package init(decoding scanner: inout JSONScanner) throws(JSONError) {
     self.init(id: "", path: "", count: 0)
-    try scanner.expect(UInt8(ascii: "{"))
-    var first = true
-    var next = 0
-    while let key = try scanner.nextKey(&first) {
-      guard let number = members.find(key, in: scanner.bytes, next: &next) else {
-        unknownMembers.append(try scanner.unknown(key))
-        continue
-      }
-      if try scanner.skipNull() { continue }
+    let unknown = try scanner.object(of: members) { (number, _, scanner) throws(JSONError) in
       switch number {
       case 0: id = try scanner.string()
       case 1: path = try scanner.string()
       default: count = Int(try scanner.integer(Int64(Int32.min)...Int64(Int32.max)))
       }
     }
+    unknownMembers += unknown
   }
 
   /// Writes the record as the Go tools spell it.

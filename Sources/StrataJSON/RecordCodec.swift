@@ -49,6 +49,27 @@ extension JSONRecord {
 }
 
 extension JSONScanner {
+  /// Reads an object's members: those of the schema that are not null go to `decode` by number.
+  ///
+  /// The others are returned as they are.
+  mutating func object(
+    of schema: RecordSchema,
+    _ decode: (Int, JSONKey, inout JSONScanner) throws(JSONError) -> Void
+  ) throws(JSONError) -> [UnknownMember] {
+    var unknown: [UnknownMember] = []
+    try expect(UInt8(ascii: "{"))
+    var first = true
+    var next = 0
+    while let key = try nextKey(&first) {
+      if let number = schema.find(key, in: bytes, next: &next) {
+        if try !skipNull() { try decode(number, key, &self) }
+      } else {
+        unknown.append(try self.unknown(key))
+      }
+    }
+    return unknown
+  }
+
   /// A member's value kept as it is.
   mutating func unknown(_ key: JSONKey) throws(JSONError) -> UnknownMember {
     let name = text(key)
@@ -101,16 +122,8 @@ extension JSONScanner {
 
   private mutating func idMap() throws(JSONError) -> IDMap {
     var map = IDMap(containerID: 0, hostID: 0, size: 0)
-    try expect(UInt8(ascii: "{"))
-    var first = true
-    var next = 0
-    while let key = try nextKey(&first) {
-      let number = idMapNames.find(key, in: bytes, next: &next)
-      if number == nil {
-        _ = try skipValue()
-        continue
-      }
-      let value = UInt32(try integer(0...Int64(UInt32.max)))
+    _ = try object(of: idMapNames) { (number, _, scanner) throws(JSONError) in
+      let value = UInt32(try scanner.integer(0...Int64(UInt32.max)))
       switch number {
       case 0: map.containerID = value
       case 1: map.hostID = value
