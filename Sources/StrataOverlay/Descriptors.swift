@@ -30,6 +30,18 @@ package struct DescriptorBudget {
   }
 }
 
+extension FileDescriptor {
+  /// Opens for reading without dating the access, where that may be asked for (by the owner, or with
+  /// CAP_FOWNER): a mount does not change its lower layers, and the kernel's overlay does the same.
+  func openUndated(_ name: RawPath, _ flags: OpenFlags) throws(Errno) -> FileDescriptorOwner {
+    do throws(Errno) {
+      return try open(name, flags.union(.noAccessTime))
+    } catch  where error == .operationNotPermitted {
+      return try open(name, flags)
+    }
+  }
+}
+
 /// The resolve flags of every walk below a layer's root.
 private let inside: ResolveFlags = [.beneath, .noSymlinks, .noMagicLinks]
 
@@ -103,7 +115,7 @@ extension MergedTree {
   static func openDirectory(_ path: RawPath, below base: FileDescriptor)
     throws(Errno) -> FileDescriptorOwner
   {
-    if path.isEmpty { return try base.open(".", [.readOnly, .directory]) }
+    if path.isEmpty { return try base.openUndated(".", [.readOnly, .directory]) }
     if path.count <= 4000 { return try openDirectoryPiece(path, base) }
     var current: FileDescriptorOwner?
     var piece = RawPath("")
@@ -121,7 +133,11 @@ extension MergedTree {
     throws(Errno) -> FileDescriptorOwner
   {
     do throws(Errno) {
-      return try openInside(path, base, [.readOnly, .directory, .noFollow])
+      do throws(Errno) {
+        return try openInside(path, base, [.readOnly, .directory, .noFollow, .noAccessTime])
+      } catch  where error == .operationNotPermitted {
+        return try openInside(path, base, [.readOnly, .directory, .noFollow])
+      }
     } catch  where error == .permissionDenied {
       // Enough to look names up, for a daemon that may search and not list.
       return try openInside(path, base, [.path, .directory, .noFollow])
@@ -225,7 +241,9 @@ extension MergedTree {
   /// Opens the node's file by name in its layer.
   func openFile(_ slot: Slot, _ flags: OpenFlags) throws(Errno) -> SharedDescriptor {
     let place = try location(of: slot)
-    return SharedDescriptor(try place.directory.view.open(place.name, flags.union(.noFollow)))
+    let (directory, flags) = (place.directory.view, flags.union(.noFollow))
+    if isUpper(slot) { return SharedDescriptor(try directory.open(place.name, flags)) }
+    return SharedDescriptor(try directory.openUndated(place.name, flags))
   }
 
   /// Counts a file descriptor that was put in place, and closes the oldest if there are too many.

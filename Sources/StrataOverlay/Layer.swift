@@ -24,7 +24,7 @@ package struct Layer: Sendable {
     opening path: RawPath, isUpper: Bool = false, isDataOnly: Bool = false, mapping: IDMapping,
     idmappedMounts: Set<UInt64>, override forced: RawPath? = nil
   ) throws(Errno) {
-    let owner = try FileDescriptor.workingDirectory.open(path, [.readOnly, .directory])
+    let owner = try FileDescriptor.workingDirectory.openUndated(path, [.readOnly, .directory])
     let status = try owner.view.status()
     device = status.device
     self.isUpper = isUpper

@@ -835,6 +835,17 @@ def idmapped_lowers_beside_the_options(lab):
 
 
 @case
+def reading_dates_no_lower(lab):
+    path = put(lab.lower(1) + "/d/f", "x" * 5000)
+    os.utime(path, (1000, 2000))
+    os.utime(lab.lower(1) + "/d", (1000, 2000))
+    m = lab.mount()
+    get(m + "/d/f")
+    os.listdir(m + "/d")
+    same((os.stat(path).st_atime, os.stat(lab.lower(1) + "/d").st_atime), (1000, 1000))
+
+
+@case
 def squashed_owners(lab):
     put(lab.lower(1) + "/f")
     os.chown(lab.lower(1) + "/f", 33, 33)
