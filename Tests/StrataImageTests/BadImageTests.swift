@@ -29,7 +29,7 @@ struct BadImageTests {
       let range = try #require($0.layerBlobs[1].ranges(of: run).first)
       $0.layerBlobs[1][range.lowerBound] = 0
     },
-    Damage(name: "a layer is not what the config says", says: "layer sha256:") {
+    Damage(name: "a layer is not what the config says", says: "diff ID is sha256:") {
       $0.diffIDs[1] = sha256([1])
     },
     Damage(name: "a layer is no tar", says: "layer sha256:") {

@@ -143,7 +143,7 @@ import Testing
         driverOptions: ["overlay.mount_program=\(testMountProgram)"], transient: true))
     let made = try store.createContainer(ContainerCreation(names: ["passing"]))
     #expect(made.isVolatile)
-    let records = "run/overlay-containers/volatile-containers.json"
+    let records = "runroot/overlay-containers/volatile-containers.json"
     #expect(try fixture.scratch.text(RawPath(records)).contains(made.id))
     #expect(
       try !fixture.scratch.directory.exists(RawPath("root/overlay-containers/containers.json"))
