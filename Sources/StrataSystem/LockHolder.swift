@@ -22,9 +22,12 @@ extension FileDescriptor {
     {
       return holder(process)
     }
-    let proc = try? FileDescriptor.workingDirectory.open("/proc", [.readOnly, .directory])
     let own = (try? FileDescriptor.workingDirectory.readLink("/proc/self"))?.description
-    guard let names = try? proc?.view.entries().map(\.name.description) else { return nil }
+    // An owner that is reached through an optional chain would be closed before its use.
+    guard
+      let proc = try? FileDescriptor.workingDirectory.open("/proc", [.readOnly, .directory]),
+      let names = try? proc.view.entries().map(\.name.description)
+    else { return nil }
     for name in names where name != own {
       if let process = Int(name), carriesLock(process, on: file) { return holder(process) }
     }
