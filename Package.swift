@@ -71,6 +71,14 @@ let package = Package(
     library("StrataFUSE", ["StrataSystem", "CStrata", "CFUSE3"]),
     library("StrataOverlay", ["StrataFUSE", "StrataSystem"]),
 
+    // Lazy layers; no network: what speaks HTTP conforms to `LayerSource` elsewhere
+    library(
+      "StrataLazy",
+      [
+        "StrataFUSE", "StrataArchive", "StrataPersistence", "StrataCompression", "StrataDigest",
+        "StrataConfig", "StrataJSON", "StrataModel", "StrataSystem",
+      ]),
+
     // The store
     library(
       "StrataDrivers", ["StrataArchive", "StrataPersistence", "StrataSystem", "StrataModel"]),
@@ -138,6 +146,12 @@ let package = Package(
       "StrataPersistenceTests", ["StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem"]),
     tests("StrataFUSETests", ["StrataFUSE", "StrataSystem"]),
     tests("StrataOverlayTests", ["StrataOverlay", "StrataFUSE", "StrataSystem"]),
+    tests(
+      "StrataLazyTests",
+      [
+        "StrataLazy", "StrataFUSE", "StrataArchive", "StrataCompression", "StrataDigest",
+        "StrataJSON", "StrataModel", "StrataSystem",
+      ]),
     tests("StrataConfigTests", ["StrataConfig", "StrataModel", "StrataSystem"]),
     tests(
       "StrataStoreTests",

@@ -19,6 +19,7 @@ let allowedArrows: [String: Set<String>] = [
   "StrataPersistence": ["StrataSystem", "StrataModel", "StrataJSON"],
   "StrataFUSE": ["StrataSystem", "CStrata", "CFUSE3"],
   "StrataOverlay": ["StrataFUSE", "StrataSystem"],
+  "StrataLazy": storeRing.union(["StrataFUSE", "StrataConfig"]),
   "StrataDrivers": ["StrataArchive", "StrataPersistence", "StrataSystem", "StrataModel"],
   "StrataStore": storeRing.union(["StrataDrivers"]),
   "StrataImage": storeRing.subtracting(["StrataPersistence"]).union(["StrataStore"]),
