@@ -54,6 +54,10 @@ package struct PeerFlag: Sendable {
     text(
       "--lock-timeout", help: "Seconds to wait for a locked store, or none; 60 by default",
       isOfPeer: false),
+    text(
+      "--als-timeout",
+      help: "Seconds that an additional layer store may take to answer; 5 by default",
+      isOfPeer: false),
     switched("--help", help: "Print usage"),
   ].map { flag in
     var flag = flag

@@ -113,6 +113,9 @@ final class Session {
     // The peer waits without a word and for ever.
     if persona == .strata {
       configuration.lockTimeout = try lockTimeout()
+      if let seconds = try additionalLayerTimeout() {
+        configuration.additionalLayerTimeout = seconds
+      }
       configuration.onWait = { lock, holder in
         Self.tell(persona, "waiting for \(holder ?? "another process"), which holds \(lock)")
       }
@@ -135,6 +138,16 @@ final class Session {
     guard let seconds = Int(text), seconds >= 0, seconds <= 1_000_000_000 else {
       throw StoreError(
         .usage, "--lock-timeout \(text): it is a number of seconds, or none to wait for ever")
+    }
+    return seconds
+  }
+
+  /// The seconds that an additional layer store is waited for, if they are given.
+  private func additionalLayerTimeout() throws(StoreError) -> Int? {
+    guard let text = global.text("als-timeout") else { return nil }
+    guard let seconds = Int(text), (1...86_400).contains(seconds) else {
+      throw StoreError(
+        .usage, "--als-timeout \(text): it is a number of seconds from 1 to 86400")
     }
     return seconds
   }

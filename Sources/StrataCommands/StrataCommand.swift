@@ -29,6 +29,12 @@ struct StoreOptionGroup: ParsableArguments, Sendable {
     help: ArgumentHelp(
       "Seconds to wait for a locked store, or none; 60 by default.", valueName: "seconds"))
   var lockTimeout: String?
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Seconds that an additional layer store may take to answer; 5 by default.",
+      valueName: "seconds"))
+  var alsTimeout: String?
   @Flag(name: [.long, .customShort("D")], help: "Tell more on standard error.")
   var debug = false
   @Flag(name: .long, help: .hidden)
@@ -42,6 +48,7 @@ struct StoreOptionGroup: ParsableArguments, Sendable {
     for (name, value) in [
       ("--graph", graph), ("--run", run), ("--storage-driver", storageDriver),
       ("--image-store", imageStore), ("--lock-timeout", lockTimeout),
+      ("--als-timeout", alsTimeout),
     ] {
       if let value { words.append("\(name)=\(value)") }
     }

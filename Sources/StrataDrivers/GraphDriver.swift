@@ -102,13 +102,23 @@ package protocol LayerDiffing: Sendable {
   /// The directory that a tar is applied to.
   func openDiff(_ id: String) throws(StoreError) -> FileDescriptorOwner
   /// The directories where the bodies of a layer's files may be, the layer's own first.
-  func diffDirectories(_ id: String) throws(StoreError) -> DiffDirectories
+  ///
+  /// `asking` false leaves those below out that are of an additional layer store, which need not
+  /// answer.
+  func diffDirectories(_ id: String, asking: Bool) throws(StoreError) -> DiffDirectories
   /// The sizes of all that is no directory in the layer's own tree, each inode once.
   func diffSize(_ id: String) throws(StoreError) -> Int64
 }
 
+extension LayerDiffing {
+  /// As above, with all that lie below.
+  package func diffDirectories(_ id: String) throws(StoreError) -> DiffDirectories {
+    try diffDirectories(id, asking: true)
+  }
+}
+
 /// A graph driver.
-package typealias GraphDriver = LayerDiffing & LayerLifeCycle & LayerMounting
+package typealias GraphDriver = AdditionalLayering & LayerDiffing & LayerLifeCycle & LayerMounting
 
 /// Open directories of a layer and of what lies below it, which stay readable when the layer is
 /// deleted meanwhile.

@@ -83,6 +83,9 @@ public struct Flags: Hashable, Sendable {
 
   /// Of a layer: it is being made or deleted, and whoever holds the write lock deletes it.
   public static let incomplete = "incomplete"
+  /// Of a layer: the digest that its plain tar should have, by the config of the image that it was
+  /// made for.
+  public static let expectedDiffID = "expected-layer-diffid"
   /// Of a container: its state need not survive a reboot.
   public static let volatile = "Volatile"
   /// Of a layer or container: mount options that replace the configured ones.

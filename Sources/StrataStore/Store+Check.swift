@@ -82,7 +82,10 @@ extension Store {
   ) -> [String] {
     let directories: DiffDirectories
     do throws(StoreError) {
-      directories = try driver.diffDirectories(layer.id)
+      if let place = try driver.additionalLayer(of: layer.id) {
+        return options.contents ? blobProblems(of: layer, place) : []
+      }
+      directories = try driver.diffDirectories(layer.id, asking: false)
     } catch {
       return [error.message]
     }
@@ -100,6 +103,22 @@ extension Store {
       texts.append(error.message)
     }
     return texts
+  }
+
+  /// Reads the blob of a layer that is in an additional layer store and compares it with its digests.
+  ///
+  /// A store that does not answer, or has no such layer now, is told of and is no damage: a repair
+  /// would take images away whose content comes back with the store.
+  private func blobProblems(of layer: LayerRecord, _ place: AdditionalLayerPlace) -> [String] {
+    do throws(StoreError) {
+      let compression = layer.promisedDiffID == nil ? nil : Compression.none
+      _ = try writeBlob(of: layer, place, compression, to: DigestingSink(nil))
+      return []
+    } catch {
+      if error.code == .stream { return [error.message] }
+      driver.additionalLayerCalls.tell(place.store, "layers are not checked: \(error)")
+      return []
+    }
   }
 
   /// Makes the tar anew and compares digest and size.

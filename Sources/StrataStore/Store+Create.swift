@@ -198,7 +198,7 @@ extension Store {
   }
 
   /// Writes data items of a layer; returns their keys in order.
-  private func write(_ data: [BigDataItem], toLayer id: String) throws(StoreError) -> [String] {
+  func write(_ data: [BigDataItem], toLayer id: String) throws(StoreError) -> [String] {
     for item in data { try layerStore.data(id).write(item.key, item.bytes, kind: "layer") }
     return Identifiers.deduplicated(data.map(\.key))
   }

@@ -20,13 +20,15 @@ extension Store {
         for top in [image.layer].compactMap({ $0 }) + image.mappedLayers {
           var next: String? = top
           while let id = next, let layer = layers.layers[id], ids.insert(id).inserted {
-            let directories = try driver.diffDirectories(id)
+            next = layer.parent
+            // Layers of additional layer stores have no files here.
+            if try driver.additionalLayer(of: id) != nil { continue }
+            let directories = try driver.diffDirectories(id, asking: false)
             for directory in directories.own {
               try naming("read", driver.directoryPath(of: id)) { () throws(Errno) in
                 try files.collect(directory.view, directory, "")
               }
             }
-            next = layer.parent
           }
         }
       }

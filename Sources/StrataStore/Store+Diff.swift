@@ -12,6 +12,9 @@ extension Store {
   ///
   /// `compression` nil is as recorded.
   ///
+  /// A layer of an additional layer store gives its blob as it came, unless another compression is
+  /// asked for.
+  ///
   /// The layers' lock is held only while files are opened, not while bytes stream. A tar that does not
   /// have the recorded digest is an error at its end.
   public func diff(
@@ -25,6 +28,12 @@ extension Store {
     _ layer: String, from: String? = nil, compression: Compression?, verifying: Bool,
     to sink: any ByteSink
   ) throws(StoreError) {
+    if let record = try findLayer(layer)?.record,
+      let place = try driver.additionalLayer(of: record.id)
+    {
+      try checkReference(record, from)
+      if try writeBlob(of: record, place, compression, to: sink) { return }
+    }
     let opened = try openForDiff(layer, from: from)
     let compressor = try Compressor(compression ?? opened.record.compression, to: sink)
     let plain = DigestingSink(compressor.sink)
@@ -107,7 +116,7 @@ extension Store {
     } catch {
       if error != .noSuchFileOrDirectory { throw StoreError(error, "open \(path)") }
     }
-    var directories = try driver.diffDirectories(record.id)
+    var directories = try driver.diffDirectories(record.id, asking: tarSplit == nil)
     var rules = ComparisonRules()
     rules.mappings = record.mappings
     rules.lowerMappings = record.mappings
@@ -128,7 +137,7 @@ extension Store {
   }
 
   /// Only the parent, or what is no layer and so stands for it, can be compared with.
-  private func checkReference(_ record: LayerRecord, _ from: String?) throws(StoreError) {
+  func checkReference(_ record: LayerRecord, _ from: String?) throws(StoreError) {
     guard let from, !from.isEmpty, from != record.parent,
       let reference = try findLayer(from)?.record.id, reference != record.parent
     else { return }
@@ -138,7 +147,7 @@ extension Store {
 }
 
 /// The compressing end of a stream.
-private struct Compressor {
+struct Compressor {
   let sink: any ByteSink
   private let end: () throws(StreamError) -> Void
 

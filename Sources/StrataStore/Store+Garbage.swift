@@ -104,12 +104,16 @@ extension Store {
   }
 
   /// Short links of the overlay driver that lead nowhere.
+  ///
+  /// One that leads to a layer of an additional layer store does not, whether that answers or not.
   private func danglingLinks() throws(StoreError) -> [Garbage] {
     let links = driver.home.appending("l")
     return try Self.entries(of: links).compactMap { name in
       let path = links.appending(name)
-      let target = try? FileDescriptor.workingDirectory.status(of: path, follow: true)
-      return target == nil ? Garbage(kind: .link, path: path, size: 0) : nil
+      let here = FileDescriptor.workingDirectory
+      guard let target = try? here.readLink(path) else { return nil }
+      let isThere = try? here.exists(target.isAbsolute ? target : links.appending(target))
+      return isThere == false ? Garbage(kind: .link, path: path, size: 0) : nil
     }
   }
 

@@ -57,7 +57,10 @@ public final class Store: Sendable {
       stores = options.imageStores
       driver = try OverlayDriver(
         graphRoot: root, runRoot: run, options: options, imageStore: separate,
-        readOnly: isReadOnly)
+        readOnly: isReadOnly,
+        additionalLayerCalls: AdditionalLayerCalls(
+          timeout: configuration.additionalLayerTimeout
+        ) { configuration.onWarning?($0) })
     }
     let driver = self.driver
     let remove: LayerStore.RemoveDriverFiles = { (layer) throws(StoreError) in

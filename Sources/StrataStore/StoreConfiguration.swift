@@ -22,6 +22,9 @@ public struct StoreConfiguration: Sendable {
   /// After so many seconds the wait for a lock is the error `locked`; nil: it is waited for as long as
   /// it takes, as the peers do.
   public var lockTimeout: Int?
+  /// How many seconds an additional layer store may take for an answer; the next bytes of a blob may
+  /// take twelve times as long.
+  public var additionalLayerTimeout = 5
   /// Called when a lock has been waited for longer than a second, with the process that holds it where
   /// that can be found out, as in `podman (process 1234)`.
   ///

@@ -62,6 +62,7 @@ extension Errno {
   package static let notConnected = Errno(rawValue: ENOTCONN)
   package static let quotaExceeded = Errno(rawValue: EDQUOT)
   package static let protocolError = Errno(rawValue: EPROTO)
+  package static let timedOut = Errno(rawValue: ETIMEDOUT)
   package static let noChild = Errno(rawValue: ECHILD)
   package static let noSuchProcess = Errno(rawValue: ESRCH)
 }

@@ -10,7 +10,12 @@ extension Verb {
     examples: [("strata du", "images with what they share, containers, and what nobody uses")],
     body: .peer { call in
       let store = try call.session.store()
-      let layers = try store.layers()
+      var layers = try store.layers()
+      // Their content is in a store of its own.
+      let lazy = store.additionalLayerIDs(among: layers)
+      for index in layers.indices where lazy.contains(layers[index].id) {
+        layers[index].diffSize = 0
+      }
       let images = try store.images()
       let containers = try store.containers()
       let chains = LayerChains(layers)

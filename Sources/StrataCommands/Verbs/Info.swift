@@ -1,6 +1,7 @@
 import ArgumentParser
 import StrataConfig
 import StrataJSON
+import StrataModel
 import StrataStore
 import StrataSystem
 
@@ -42,6 +43,9 @@ struct InfoCommand: StrataCommand {
     for option in settings.driverOptions where !option.contains("mount_program=") {
       rows.append(("option", option, origins["options"] ?? "default"))
     }
+    for (path, problem) in store.additionalLayerStores() {
+      rows.append(("additional layers", path.description, problem?.message ?? "answers"))
+    }
     rows.append(("layers", String(try store.layers().count), ""))
     rows.append(("images", String(try store.images().count), ""))
     rows.append(("containers", String(try store.containers().count), ""))
@@ -53,9 +57,16 @@ struct InfoCommand: StrataCommand {
     rows.append(("user", session.surroundings.isRootless ? "rootless" : "root", ""))
     rows.append(("version", strataVersion, ""))
     if json {
-      let members = rows.filter { $0.name != "option" }.map {
+      let lists = ["option", "additional layers"]
+      var members = rows.filter { !lists.contains($0.name) }.map {
         ($0.name, JSONValue.string($0.value))
       }
+      members.append(
+        (
+          "additional layers",
+          .members(
+            rows.filter { $0.name == "additional layers" }.map { ($0.value, .string($0.origin)) })
+        ))
       let options = ("options", JSONValue.strings(settings.driverOptions))
       session.output.line(bytes: JSONValue.members(members + [options]).encoded())
       return

@@ -3,6 +3,7 @@ import StrataConfig
 import StrataJSON
 import StrataModel
 import StrataStore
+import StrataSystem
 
 extension Verb {
   static let inspect = Verb(
@@ -62,6 +63,9 @@ struct InspectCommand: StrataCommand {
       top = layer.parent
       let count = try store.mountCount(id)
       if count > 0 { members.append(("mounts", .integer(count))) }
+      if let path = try store.additionalLayerPath(id) {
+        members.append(("additional-layer", .string(path.description)))
+      }
     case .image:
       let image = try store.image(id)
       record = try JSONValue(parsing: image.encoded())

@@ -45,12 +45,13 @@ struct TreeCommand: StrataCommand {
     }
     if json { return session.output.line(bytes: layers.jsonList) }
     let users = LayerUsers(images: try store.images(), containers: try store.containers())
-    session.output.write(imageTree(layers, users))
+    let lazy = store.additionalLayerIDs(among: layers)
+    session.output.write(imageTree(layers, users, lazy: lazy))
   }
 }
 
-/// Layers with their sizes, images and containers.
-func imageTree(_ layers: [LayerRecord], _ users: LayerUsers) -> String {
+/// Layers with their sizes, images and containers; `lazy` are those without files of their own.
+func imageTree(_ layers: [LayerRecord], _ users: LayerUsers, lazy: Set<String> = []) -> String {
   let known = Set(layers.map(\.id))
   let nodes = layers.map { layer in
     let images = (users.images[layer.id] ?? []).map { image in
@@ -60,7 +61,8 @@ func imageTree(_ layers: [LayerRecord], _ users: LayerUsers) -> String {
       "container \($0.names.first ?? shortID($0.id))"
     }
     let size = layer.diffID == nil && layer.diffSize <= 0 ? "-" : humanSize(layer.diffSize)
-    let label = ([shortID(layer.id), size] + layer.names).joined(separator: "  ")
+    let note = lazy.contains(layer.id) ? ["(lazy)"] : []
+    let label = ([shortID(layer.id), size] + note + layer.names).joined(separator: "  ")
     return TreeNode(
       id: layer.id, parent: layer.parent.flatMap { known.contains($0) ? $0 : nil }, label: label,
       notes: images + containers)

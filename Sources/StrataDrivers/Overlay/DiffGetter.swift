@@ -10,6 +10,8 @@ struct LowerLayer {
   let path: RawPath
   let home: SharedDescriptor
   let relative: RawPath
+  /// Where its content is, if it is of an additional layer store.
+  var additional: AdditionalLayerPlace?
 }
 
 extension OverlayDriver {
@@ -20,17 +22,24 @@ extension OverlayDriver {
   package func openDiff(_ id: String) throws(StoreError) -> FileDescriptorOwner {
     let layer = try directory(of: id)
     try refuseForeignContent(layer)
+    if let place = try layer.additionalLayer() {
+      throw StoreError(.storeIsReadOnly).wrapped(
+        "layer \(layer.id) is of the additional layer store \(place.store)")
+    }
     let name = layer.id.appending(LayerFile.diff)
     return try naming("open", layer.path.appending(LayerFile.diff)) { () throws(Errno) in
       try layer.home.view.open(name, [.readOnly, .directory, .noFollow])
     }
   }
 
-  package func diffDirectories(_ id: String) throws(StoreError) -> DiffDirectories {
+  package func diffDirectories(_ id: String, asking: Bool) throws(StoreError) -> DiffDirectories {
     let layer = try directory(of: id)
     try refuseForeignContent(layer)
     var own: [SharedDescriptor] = []
-    for name in [LayerFile.diff] + olderDiffs(of: layer) {
+    if let place = try layer.additionalLayer() {
+      own.append(SharedDescriptor(try additionalLayerCalls.openDiff(of: place)))
+    }
+    for name in (own.isEmpty ? [LayerFile.diff] : []) + olderDiffs(of: layer) {
       own.append(
         SharedDescriptor(
           try naming("open", layer.path.appending(name)) { () throws(Errno) in
@@ -39,6 +48,11 @@ extension OverlayDriver {
     }
     var lowers: [SharedDescriptor] = []
     for lower in try lowerLayers(of: layer) {
+      if let place = lower.additional {
+        if !asking { continue }
+        lowers.append(SharedDescriptor(try additionalLayerCalls.openDiff(of: place)))
+        continue
+      }
       lowers.append(
         SharedDescriptor(
           try naming("open", lower.path) { () throws(Errno) in
@@ -67,8 +81,12 @@ extension OverlayDriver {
   func lowerLayers(of layer: LayerDirectory) throws(StoreError) -> [LowerLayer] {
     var result: [LowerLayer] = []
     for link in try layer.lowers() {
-      let (home, path) = try findLink(link, from: layer)
-      result.append(LowerLayer(path: path.appending(link), home: home, relative: link))
+      let (home, path, id) = try findLink(link, from: layer)
+      let place = try LayerDirectory(home: home, homePath: path, id: id).additionalLayer()
+      result.append(
+        LowerLayer(path: path.appending(link), home: home, relative: link, additional: place))
+      // The short link of such a layer leads out of the graph root, and so does `..` behind it.
+      if place != nil { continue }
       let older = olderDiffs { (try? home.view.exists(link.appending("..").appending($0))) == true }
       for name in older {
         let relative = link.appending("..").appending(name)
@@ -78,26 +96,36 @@ extension OverlayDriver {
     return result
   }
 
-  /// The home that has the short link: the layer's own, the store's, an additional one.
+  /// The home that has the short link: the layer's own, the store's, an additional one; and the layer
+  /// that it leads to.
+  ///
+  /// A link beyond the layer's `diff` is not followed: an additional layer store may not answer.
   private func findLink(_ link: RawPath, from layer: LayerDirectory) throws(StoreError) -> (
-    SharedDescriptor, RawPath
+    SharedDescriptor, RawPath, id: RawPath
   ) {
-    func leads(_ home: SharedDescriptor) -> Bool {
-      (try? home.view.status(of: link, follow: true).type) == .directory
+    func target(_ home: SharedDescriptor) -> RawPath? {
+      guard let parts = try? home.view.readLink(link).components, parts.count == 3,
+        parts[0] == "..", parts[2] == LayerFile.diff,
+        let type = try? home.view.status(of: parts[1].appending(parts[2])).type,
+        type == .directory || type == .symlink
+      else { return nil }
+      return parts[1]
     }
-    if leads(layer.home) { return (layer.home, layer.homePath) }
+    if let id = target(layer.home) { return (layer.home, layer.homePath, id) }
     for path in ownHomes + additionalHomes where path != layer.homePath {
-      if let other = try? open(path), leads(other) { return (other, path) }
+      if let other = try? open(path), let id = target(other) { return (other, path, id) }
     }
     if owns(layer) {
       try recreateLinks(in: layer.home)
-      if leads(layer.home) { return (layer.home, layer.homePath) }
+      if let id = target(layer.home) { return (layer.home, layer.homePath, id) }
     }
     throw StoreError(
       .damaged, "can't stat lower layer \"\(home.appending(link))\": no such file or directory")
   }
 
   package func diffSize(_ id: String) throws(StoreError) -> Int64 {
+    // No file of it is here.
+    if try additionalLayer(of: id) != nil { return 0 }
     let diff = try openDiff(id)
     var seen: Set<UInt64> = []
     return try naming("stat", home.appending(RawPath(id)).appending(LayerFile.diff)) {

@@ -52,6 +52,11 @@ struct LayerDirectory {
     return text.bytes.split(separator: UInt8(ascii: ":")).map { RawPath($0) }
   }
 
+  /// Where the content of a layer is that has no files of its own; nil for an ordinary layer.
+  func additionalLayer() throws(StoreError) -> AdditionalLayerPlace? {
+    try text(of: LayerFile.additionalLayer).map { AdditionalLayerPlace(path: $0) }
+  }
+
   private func text(of name: RawPath) throws(StoreError) -> RawPath? {
     do throws(Errno) {
       // 500 lowers of 29 bytes are the most that the format allows; more is damage.

@@ -88,6 +88,11 @@ extension OverlayDriver {
         "mounting read/only store images is not allowed: called a write method on a read-only store"
       )
     }
+    var options = options
+    if let place = try layer.additionalLayer() {
+      _ = try additionalLayerCalls.status(of: LayerFile.diff, in: place)
+      options.readOnly = true
+    }
     let text = try optionString(layer, options)
     try naming("mkdir", point) { () throws(Errno) in
       try FileDescriptor.workingDirectory.makeDirectories(point, mode: 0o700)
@@ -112,7 +117,13 @@ extension OverlayDriver {
   {
     try refuseForeignContent(layer)
     var lowers = olderDiffs(of: layer).map { layer.path.appending($0) }
-    lowers += try lowerLayers(of: layer).map(\.path)
+    for lower in try lowerLayers(of: layer) {
+      // The mount program opens it, and would wait for a store that does not answer.
+      if let place = lower.additional {
+        _ = try additionalLayerCalls.status(of: LayerFile.diff, in: place)
+      }
+      lowers.append(lower.path)
+    }
     guard lowers.count <= 500 else { throw StoreError(.mountProgram, "max depth exceeded") }
     if lowers.isEmpty {
       if !layer.has(LayerFile.empty), owns(layer) {

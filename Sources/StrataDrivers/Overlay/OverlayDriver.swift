@@ -13,14 +13,17 @@ package final class OverlayDriver: GraphDriver {
   let imageHome: RawPath?
   let runHome: RawPath
   let options: OverlayOptions
+  /// Asks additional layer stores.
+  package let additionalLayerCalls: AdditionalLayerCalls
   /// What newer peers and Strata itself keep in the home beside layers (storage-format 1.1).
   static let reserved: Set<RawPath> = ["l", "staging", "tempdirs", "backingFsBlockDev"]
 
   /// Opens the driver and makes its directories unless the root is read-only.
   package init(
     graphRoot: RawPath, runRoot: RawPath, options: OverlayOptions, imageStore: RawPath? = nil,
-    readOnly: Bool = false
+    readOnly: Bool = false, additionalLayerCalls: AdditionalLayerCalls = AdditionalLayerCalls()
   ) throws(StoreError) {
+    self.additionalLayerCalls = additionalLayerCalls
     home = graphRoot.appending("overlay")
     imageHome = imageStore?.appending("overlay")
     runHome = runRoot.appending("overlay")
@@ -78,7 +81,7 @@ package final class OverlayDriver: GraphDriver {
   func owns(_ layer: LayerDirectory) -> Bool { ownHomes.contains(layer.homePath) }
 
   /// The directory of a layer in an own home, or where it would be.
-  private func ownDirectory(of id: String) throws(StoreError) -> LayerDirectory {
+  func ownDirectory(of id: String) throws(StoreError) -> LayerDirectory {
     if let imageHome {
       let layer = LayerDirectory(home: try open(imageHome), homePath: imageHome, id: RawPath(id))
       if layer.exists { return layer }
@@ -172,7 +175,7 @@ extension OverlayDriver {
     var root = LayerDirectory.Root(uid: owner.uid, gid: owner.gid)
     if let parent {
       let directory = try directory(of: parent)
-      root = try directory.root()
+      root = try self.root(of: directory)
       lower = [LayerFile.links.appending(try linkName(of: directory))] + (try directory.lowers())
     }
     do throws(StoreError) {
@@ -197,6 +200,7 @@ extension OverlayDriver {
 
   package func remove(_ id: String) throws(StoreError) {
     let layer = try ownDirectory(of: id)
+    let place = try? layer.additionalLayer()
     // A half-made layer may have its short link but no `link` file: then the link stays, harmless.
     if let link = try? layer.link(), link.components.count == 1 {
       let name = LayerFile.links.appending(link)
@@ -209,5 +213,8 @@ extension OverlayDriver {
       }
     }
     try ensureRemoved(RawPath(id), in: layer.home.view, at: layer.path)
+    // Last: a kill before leaves a reference too many, which costs room in the store's cache, and never
+    // one too few, which would take a layer away that is in use.
+    if let place { additionalLayerCalls.release(place) }
   }
 }

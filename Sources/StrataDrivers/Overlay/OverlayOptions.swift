@@ -14,10 +14,13 @@ package struct OverlayOptions: Sendable {
   package var ignoresOwnershipErrors = false
   /// Graph roots of additional image stores.
   package var imageStores: [RawPath] = []
+  /// Where layers are looked up that need not be pulled, in this order.
+  package var additionalLayerStores: [AdditionalLayerStore] = []
 
   package init() {}
 
-  /// Reads `key=value` texts; later ones win, `imagestore` ones accumulate.
+  /// Reads `key=value` texts; later ones win, `imagestore` and `additionallayerstore` ones
+  /// accumulate.
   ///
   /// Keys that a newer peer knows and that change nothing here are accepted; any other is an error
   /// that names it.
@@ -56,8 +59,8 @@ package struct OverlayOptions: Sendable {
         throw StoreError(.usage, "overlay: \(spelled): force_mask is not supported")
       }
     case "additionallayerstore":
-      if !value.isEmpty {
-        throw StoreError(.usage, "overlay: \(spelled): additional layer stores are not supported")
+      for store in value.split(separator: ",", omittingEmptySubsequences: value.isEmpty) {
+        additionalLayerStores.append(try AdditionalLayerStore(parsing: String(store)))
       }
     case "use_composefs":
       if try Self.boolean(value, spelled) {

@@ -12,6 +12,9 @@ package final class VFSDriver: GraphDriver {
   package let home: RawPath
   private let imageHome: RawPath?
   private let options: VFSOptions
+  // Additional layer stores hold layers in a form that only a mount program shows.
+  package let additionalLayerStores: [AdditionalLayerStore] = []
+  package let additionalLayerCalls = AdditionalLayerCalls()
 
   package let whiteoutForm = WhiteoutForm.applied
   package var ignoresOwnershipErrors: Bool { options.ignoresOwnershipErrors }
@@ -160,9 +163,17 @@ extension VFSDriver {
 // MARK: - Content
 
 extension VFSDriver {
+  package func additionalLayer(of id: String) -> AdditionalLayerPlace? { nil }
+
+  package func create(
+    _ id: String, as place: AdditionalLayerPlace, parent: String?, inImageStore: Bool
+  ) throws(StoreError) {
+    throw StoreError(.notSupported).wrapped("vfs: layers of additional layer stores")
+  }
+
   package func openDiff(_ id: String) throws(StoreError) -> FileDescriptorOwner { try open(id) }
 
-  package func diffDirectories(_ id: String) throws(StoreError) -> DiffDirectories {
+  package func diffDirectories(_ id: String, asking: Bool) throws(StoreError) -> DiffDirectories {
     DiffDirectories(own: [SharedDescriptor(try open(id))], lowers: [])
   }
 
