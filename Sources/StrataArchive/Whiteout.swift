@@ -2,22 +2,22 @@ import StrataModel
 import StrataSystem
 
 /// The names of whiteouts in an archive (OCI image layer specification).
-enum Whiteout {
-  static let prefix = Array(".wh.".utf8)
-  static let metaPrefix = Array(".wh..wh.".utf8)
+package enum Whiteout {
+  package static let prefix = Array(".wh.".utf8)
+  package static let metaPrefix = Array(".wh..wh.".utf8)
   /// Everything that lower layers have in this directory is hidden.
-  static let opaque = Array(".wh..wh..opq".utf8)
+  package static let opaque = Array(".wh..wh..opq".utf8)
 }
 
 /// Attributes that mean something to overlay programs: a layer must not carry them in.
-enum PrivateXattr {
+package enum PrivateXattr {
   static let defaultACL = Array("system.posix_acl_default".utf8)
   static let prefixes = [
     "trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "security.fuseoverlayfs.",
   ].map { Array($0.utf8) }
   static let names = ["user.containers.override_stat", "security.selinux"].map { Array($0.utf8) }
 
-  static func isLeftOut(_ name: [UInt8]) -> Bool {
+  package static func isLeftOut(_ name: [UInt8]) -> Bool {
     names.contains(name) || prefixes.contains { name.starts(with: $0) }
   }
 }

@@ -51,6 +51,26 @@ package struct Digester {
     }
   }
 
+  /// The SHA-256 value of what came so far; nil for another algorithm.
+  package func sha256() -> SHA256Value? {
+    guard case .sha256(let state) = hash else { return nil }
+    return SHA256Value(bytes: Array(state.finalize()))
+  }
+
+  /// The SHA-256 value of bytes that are all there.
+  package static func sha256(of bytes: RawSpan) -> SHA256Value {
+    var state = SHA256()
+    unsafe bytes.withUnsafeBytes { unsafe state.update(bufferPointer: $0) }
+    var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    for byte in state.finalize() {
+      words.0 = words.0 << 8 | words.1 >> 56
+      words.1 = words.1 << 8 | words.2 >> 56
+      words.2 = words.2 << 8 | words.3 >> 56
+      words.3 = words.3 << 8 | UInt64(byte)
+    }
+    return SHA256Value(words: words)
+  }
+
   /// The digest of everything.
   package mutating func finish() -> Digest { digest() }
 
