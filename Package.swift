@@ -127,7 +127,8 @@ let package = Package(
     .target(
       name: "FuzzReaders",
       dependencies: [
-        "StrataArchive", "StrataCompression", "StrataJSON", "StrataModel", "StrataSystem",
+        "StrataLazy", "StrataArchive", "StrataCompression", "StrataDigest", "StrataJSON",
+        "StrataModel", "StrataSystem",
       ],
       path: "Tests/Fuzz", exclude: ["Corpus"], swiftSettings: strict),
     library("StrataTestSupport", ["StrataSystem", "StrataModel"]),

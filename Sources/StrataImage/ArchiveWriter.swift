@@ -79,7 +79,7 @@ final class ArchiveWriter {
 /// Collects the blobs of an OCI image in files without names until the archive can be written, since
 /// a tar says a file's size before its content.
 final class SpooledBlobs: BlobWriter {
-  private let folder: RawPath
+  let folder: RawPath
   private(set) var blobs: [(digest: Digest, content: Spool)] = []
 
   /// Spools in the file system of `folder`.

@@ -6,6 +6,8 @@ import StrataSystem
 public struct ExportOptions {
   /// The compression of layers in OCI forms; nil: gzip, or zstd where the layer came in zstd.
   public var compression: Compression?
+  /// A form of the layers from which single files can be read; then `compression` says nothing.
+  public var lazyForm: LazyForm?
   /// Told of each step.
   public var progress: (any TransferProgress)?
 
@@ -15,7 +17,8 @@ public struct ExportOptions {
 
 /// Writes an image out of a store and returns the digest of the manifest as written.
 ///
-/// The config keeps its bytes and every layer its diff ID, which is verified while it is written.
+/// The config keeps its bytes and every layer its diff ID (but see `LazyForm.eStargz`), which is verified
+/// while it is written.
 /// The destination appears whole or not at all.
 @discardableResult
 public func exportImage(
@@ -41,6 +44,10 @@ public func exportImage(
     return try exportArchive(
       stored, path, name: tag ?? stored.names(askedFor: image).first, options)
   case .dockerArchive(let path, let name):
+    guard options.lazyForm == nil else {
+      throw StoreError(
+        .usage, "a docker-archive holds plain tars: write oci: or oci-archive: for lazy layers")
+    }
     let names = try name.map { name throws(StoreError) in [try imageName(name)] }
     let archive = try ArchiveWriter(path)
     let digest = try stored.writeDockerArchive(

@@ -26,6 +26,13 @@ struct Descriptor {
   }
 
   /// A descriptor of a blob that we have.
+  init(mediaType: String, digest: Digest, size: Int64, annotations: [String: String]) {
+    self.init(mediaType: mediaType, digest: digest, size: size)
+    json["annotations"] = .members(
+      annotations.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
+  }
+
+  /// As above, without annotations.
   init(mediaType: String, digest: Digest, size: Int64) {
     self.mediaType = mediaType
     self.digest = digest

@@ -6,6 +6,8 @@ import StrataSystem
 
 /// Where the blobs of an OCI image are put while it is exported.
 protocol BlobWriter: AnyObject {
+  /// A folder in the file system that the blobs go to.
+  var folder: RawPath { get }
   /// Puts a blob of unknown digest: `write` writes it and says what it has become.
   func put(_ write: (any ByteSink) throws(StoreError) -> WrittenBlob) throws(StoreError)
     -> WrittenBlob
@@ -29,6 +31,7 @@ extension StoredImage {
   func writeOCI(to blobs: any BlobWriter, _ options: ExportOptions) throws(StoreError)
     -> Descriptor
   {
+    if let form = options.lazyForm { return try writeLazyOCI(to: blobs, form, options) }
     let compression = layers.map {
       options.compression ?? ($0.compression == .zstd ? .zstd : .gzip)
     }

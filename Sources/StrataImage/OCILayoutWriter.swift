@@ -7,6 +7,7 @@ import StrataSystem
 /// the image becomes complete.
 final class OCILayoutWriter: BlobWriter {
   private let path: RawPath
+  var folder: RawPath { path }
   private let root: SharedDescriptor
   private let blobs: SharedDescriptor
   /// What was made, in this order, relative to the folder; of the folder itself the empty path.

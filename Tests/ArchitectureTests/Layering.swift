@@ -36,7 +36,8 @@ let allowedArrows: [String: Set<String>] = [
   ],
   // The readers of what comes from outside, for libFuzzer.
   "FuzzReaders": [
-    "StrataArchive", "StrataCompression", "StrataJSON", "StrataModel", "StrataSystem",
+    "StrataLazy", "StrataArchive", "StrataCompression", "StrataDigest", "StrataJSON", "StrataModel",
+    "StrataSystem",
   ],
 ]
 

@@ -26,7 +26,7 @@ private typealias Reader = @Sendable ([UInt8]) -> Void
 private let readers: [String: Reader] = [
   "tar": fuzzTar, "pax": fuzzPax, "layer": fuzzLayer, "gzip": fuzzGzip,
   "compressed": fuzzCompressed, "tar-split": fuzzTarSplit, "records": fuzzRecords,
-  "json": fuzzJSON,
+  "json": fuzzJSON, "footer": fuzzFooter, "toc": fuzzTOC, "index": fuzzIndex,
 ]
 
 /// Ends the program as a finding.

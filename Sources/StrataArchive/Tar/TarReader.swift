@@ -10,7 +10,7 @@ package import StrataSystem
 package final class TarReader {
   let input: TarInput
   /// Takes every byte that belongs to no body.
-  private let recorder: TarSplitWriter?
+  private let recorder: (any TarRecorder)?
   private var block: [UInt8] = []
   /// What is left of the current body as stored, and its padding.
   private(set) var remaining: Int64 = 0
@@ -25,7 +25,7 @@ package final class TarReader {
     self.init(source, recorder: nil)
   }
 
-  init(_ source: any ByteSource, recorder: TarSplitWriter?) {
+  init(_ source: any ByteSource, recorder: (any TarRecorder)?) {
     input = TarInput(source)
     self.recorder = recorder
     block.reserveCapacity(tarBlockSize)

@@ -6,7 +6,8 @@ package import StrataSystem
 /// Segments are everything of the archive that is no recorded body. What comes in several calls
 /// becomes one segment, unless it grows beyond 1 MiB.
 package final class TarSplitWriter {
-  private let gzip: GzipSink
+  private let output: any ByteSink
+  private let gzip: GzipSink?
   private var lines: [UInt8] = []
   private var pending: [UInt8] = []
   private var position = 0
@@ -15,9 +16,17 @@ package final class TarSplitWriter {
 
   /// Writes the finished bytes of the `.tar-split.gz` to `sink`.
   package init(to sink: any ByteSink) {
-    gzip = GzipSink(to: sink)
+    let gzip = GzipSink(to: sink)
+    self.gzip = gzip
+    output = gzip
     lines.reserveCapacity(2 * Self.lineLimit)
     pending.reserveCapacity(1 << 14)
+  }
+
+  /// Writes the plain lines to `sink`, for zstd:chunked, which compresses them in its own way.
+  init(plainTo sink: any ByteSink) {
+    gzip = nil
+    output = sink
   }
 
   /// Bytes of the archive that are kept as they are.
@@ -60,9 +69,9 @@ package final class TarSplitWriter {
   /// Writes what is left and ends the file.
   package func finish() throws(StreamError) {
     try flushSegment()
-    try gzip.write(lines)
+    try output.write(lines)
     lines.removeAll()
-    try gzip.finish()
+    try gzip?.finish()
   }
 
   private func flushSegment() throws(StreamError) {
@@ -78,7 +87,7 @@ package final class TarSplitWriter {
     append("\"position\":\(position)}\n")
     position += 1
     if lines.count >= Self.lineLimit {
-      try gzip.write(lines)
+      try output.write(lines)
       lines.removeAll(keepingCapacity: lines.count < 4 * Self.lineLimit)
     }
   }

@@ -19,6 +19,10 @@ struct ExportCommand: StrataCommand {
       DESTINATION is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]. The config \
       keeps its bytes and every layer its diff ID. Prints the digest of the manifest.
 
+      Layers of the forms estargz and zstd:chunked can be read file by file, so that an image starts \
+      before it was pulled. zstd:chunked keeps tars, config and id. eStargz puts its table of contents \
+      into the tars: diff IDs, config and id become others, as with the peers' converters.
+
       Examples:
         strata export busybox oci:./layout:v1
         strata export busybox docker-archive:busybox.tar
@@ -28,7 +32,8 @@ struct ExportCommand: StrataCommand {
   var image: String
   @Argument(help: "Where it goes.")
   var destination: String
-  @Option(name: .long, help: "How layers are compressed: gzip, zstd or none.")
+  @Option(
+    name: .long, help: "How layers are compressed: gzip, zstd, none, estargz or zstd:chunked.")
   var compression: LayerCompression?
   @Flag(name: [.long, .customShort("q")], help: "Say nothing of the progress.")
   var quiet = false
@@ -36,7 +41,8 @@ struct ExportCommand: StrataCommand {
 
   /// The compressions that an image can be written in.
   enum LayerCompression: String, ExpressibleByArgument, CaseIterable {
-    case gzip, zstd, none
+    case gzip, zstd, none, estargz
+    case zstdChunked = "zstd:chunked"
   }
 
   func run(_ session: Session) throws {
@@ -46,12 +52,13 @@ struct ExportCommand: StrataCommand {
         "\(destination) is no destination: write oci:DIR, oci-archive:FILE or docker-archive:FILE")
     }
     var options = ExportOptions()
-    options.compression = compression.map {
-      switch $0 {
-      case .gzip: .gzip
-      case .zstd: .zstd
-      case .none: .none
-      }
+    switch compression {
+    case .gzip: options.compression = .gzip
+    case .zstd: options.compression = .zstd
+    case .some(.none): options.compression = Compression.none
+    case .estargz: options.lazyForm = .eStargz
+    case .zstdChunked: options.lazyForm = .zstdChunked
+    case nil: break
     }
     let progress = quiet ? nil : ProgressReport(verb: "export", session.output)
     options.progress = progress
