@@ -45,6 +45,23 @@ extension LayerWriter {
     }
   }
 
+  /// Makes a whiteout in the kernel's form, of a name that leaves no room for the prefix.
+  ///
+  /// Mount programs read both forms. Where devices cannot be made the entry is too long for a name.
+  func createDeviceWhiteout(_ hidden: RawPath, _ name: CleanName, _ header: TarHeader)
+    throws(StreamError)
+  {
+    let parent = try parent(of: name, header)
+    do throws(Errno) {
+      try parent.view.makeNode(hidden, mode: FileType.characterDevice.modeBits)
+    } catch  where error == .fileExists {
+      // What the same layer has under that name is seen all the same.
+    } catch {
+      throw failure(.nameTooLong, "open", header)
+    }
+    try keepBody(header)
+  }
+
   private func createFile(
     _ name: CleanName, _ header: TarHeader, _ owner: Owner, in parent: OpenDirectory
   ) throws(StreamError) {

@@ -80,6 +80,8 @@ final class LayerWriter {
     } else if name.isRoot, header.type != .directory || header.name.first != slash {
       // The root keeps the mode, owner and times that the store gave it, unless it is named `/`.
       return try keepBody(header)
+    } else if let hidden = Whiteout.hiddenByLongName(name.last) {
+      return try createDeviceWhiteout(hidden, name, header)
     }
     try create(name, header)
   }

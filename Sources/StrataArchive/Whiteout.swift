@@ -7,6 +7,17 @@ package enum Whiteout {
   package static let metaPrefix = Array(".wh..wh.".utf8)
   /// Everything that lower layers have in this directory is hidden.
   package static let opaque = Array(".wh..wh..opq".utf8)
+  /// The longest name of a file, NAME_MAX.
+  private static let longestName = 255
+
+  /// What a whiteout hides that is itself too long for the name of a file, as that of every name of more
+  /// than 251 bytes is; nil for any other name.
+  static func hiddenByLongName(_ last: ArraySlice<UInt8>) -> RawPath? {
+    guard last.count > longestName, last.starts(with: prefix), !last.starts(with: metaPrefix),
+      last.count - prefix.count <= longestName
+    else { return nil }
+    return RawPath(last.dropFirst(prefix.count))
+  }
 }
 
 /// Attributes that mean something to overlay programs: a layer must not carry them in.

@@ -60,7 +60,7 @@ enum Usage {
     for group in Verb.Group.allCases {
       text += "\(group.rawValue):\n"
       for verb in verbs where verb.group == group {
-        text += "  \(verb.name.padded(to: width + 2))\(verb.summary)\n"
+        text += "  \(verb.name.padded(to: width + 2))\(verb.shownSummary)\n"
       }
       text += "\n"
     }
@@ -83,7 +83,7 @@ enum Usage {
   /// The help of one verb of the peer's kind, for `strata`.
   static func verb(_ verb: Verb) -> String {
     let rest = verb.usage.isEmpty ? "" : " " + verb.usage
-    var text = "\(verb.summary).\n\nUsage: strata \(verb.name) [options]\(rest)\n"
+    var text = "\(verb.shownSummary).\n\nUsage: strata \(verb.name) [options]\(rest)\n"
     let others = verb.names.dropFirst() + verb.ownNames
     if !others.isEmpty { text += "Also spelled: \(others.joined(separator: ", "))\n" }
     if !verb.flags.isEmpty { text += "\nOptions:" + options(verb.flags) }

@@ -34,6 +34,8 @@ package struct Verb: Sendable {
   /// The rest of the usage line.
   var usage: String
   var summary: String
+  /// What `strata` says in its place.
+  var ownSummary: String?
   var flags: [PeerFlag] = []
   var minimum = 0
   /// The largest number of words, nil for any.
@@ -48,6 +50,8 @@ package struct Verb: Sendable {
   var body: Body
 
   package var name: String { names[0] }
+  /// What it does, in the words of `strata`.
+  var shownSummary: String { ownSummary ?? summary }
 }
 
 /// One run of a verb of the peer's kind.

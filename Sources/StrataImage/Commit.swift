@@ -55,6 +55,7 @@ private struct Committer {
   private func record(
     _ spool: Spool, diffID: Digest, size: Int64, _ config: ImageConfig, names: [String]
   ) throws(StoreError) -> ImageRecord {
+    try store.awaitImages()
     let (layer, isNew) = try putLayer(spool, diffID: diffID, size: size)
     options.progress?.report(.finishing)
     do throws(StoreError) {
@@ -64,8 +65,7 @@ private struct Committer {
         manifestDigest: Digester.digest(of: manifest), index: nil, layer: layer.id)
       return try store.write(content, names: names)
     } catch {
-      if isNew { store.discard([layer]) }
-      throw error
+      throw isNew ? store.discard([layer], after: error) : error
     }
   }
 

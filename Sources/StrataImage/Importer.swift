@@ -56,17 +56,23 @@ func imageName(_ name: String) throws(StoreError) -> String {
 }
 
 extension Store {
-  /// Takes layers away that could not be made use of; what stays because that fails is told.
-  func discard(_ made: [LayerRecord]) {
-    if made.isEmpty { return }
+  /// Takes layers away that could not be made use of; gives back why they could not be, which also
+  /// says what stays because that fails.
+  func discard(_ made: [LayerRecord], after error: StoreError) -> StoreError {
+    if made.isEmpty { return error }
+    var result = error
     Interruption.undo {
       do throws(StoreError) {
         try deleteUnused(made)
-      } catch {
+      } catch let second {
         let ids = made.map { String($0.id.prefix(12)) }.joined(separator: ", ")
-        configuration.onWarning?("layers that were made stay, unused: \(ids): \(error)")
+        // The same lock most likely, which was told of.
+        let reason = second.code == error.code ? "" : " (\(second))"
+        result = StoreError(
+          error.code, "\(error); layers that were made stay, unused, for a prune: \(ids)\(reason)")
       }
     }
+    return result
   }
 }
 
@@ -85,6 +91,8 @@ private final class Importer {
   }
 
   func run(names: [String]) throws(StoreError) -> ImageRecord {
+    // Layers of an image that could not be recorded need not be made.
+    try store.awaitImages()
     do throws(StoreError) {
       // A layer that was there goes if another import that had made it fails: then it is read here.
       for _ in 0..<4 {
@@ -94,8 +102,7 @@ private final class Importer {
       }
       return try attempt(names)
     } catch {
-      store.discard(made)
-      throw error
+      throw store.discard(made, after: error)
     }
   }
 

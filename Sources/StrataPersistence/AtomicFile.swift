@@ -6,7 +6,8 @@ package enum AtomicFile {
   /// Writes a temporary file beside `path` and renames it over (storage-format 3.7).
   ///
   /// On any error the temporary file is removed and what was there before is untouched. The directory
-  /// is not synced, as the peer's is not.
+  /// is not synced, as the peer's is not. Whoever calls holds the lock of the file: what a killed process
+  /// left of an earlier write is removed.
   ///
   /// - Parameters:
   ///   - bytes: The new content.
@@ -51,22 +52,23 @@ package enum AtomicFile {
     if mode != 0o600 { try directory.setMode(of: name, mode) }
   }
 
-  /// A new file `.tmp-<name><digits>`: the peer's scheme, whose leftovers everyone knows to skip.
+  /// A new file `.tmp-<name>`: the peer's scheme without its digits, whose leftovers everyone knows to
+  /// skip; always of one name, so that the next write finds them.
   private static func create(
     beside name: RawPath, in directory: FileDescriptor, _ parent: RawPath
   ) throws(StoreError) -> (Int32, RawPath) {
-    var attempt = 0
-    while true {
-      let number = randomBytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-      let temporary = RawPath(Array(".tmp-".utf8) + name.bytes + Array(String(number).utf8))
-      do throws(Errno) {
-        let file = try directory.open(temporary, [.readWrite, .create, .exclusive], mode: 0o600)
-        return (file.release(), temporary)
-      } catch {
-        attempt += 1
-        if error == .fileExists, attempt < 1000 { continue }
-        throw StoreError(error, "open \(parent.appending(temporary))")
+    let temporary = RawPath(Array(".tmp-".utf8) + name.bytes)
+    do throws(Errno) {
+      while true {
+        do throws(Errno) {
+          let file = try directory.open(temporary, [.readWrite, .create, .exclusive], mode: 0o600)
+          return (file.release(), temporary)
+        } catch  where error == .fileExists {
+          try directory.unlink(temporary)
+        }
       }
+    } catch {
+      throw StoreError(error, "open \(parent.appending(temporary))")
     }
   }
 }

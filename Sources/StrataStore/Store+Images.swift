@@ -77,6 +77,14 @@ extension Store {
     return []
   }
 
+  /// Waits until images can be recorded, as whoever makes layers for one does first.
+  ///
+  /// Errors: `.locked` as with any lock.
+  public func awaitImages() throws(StoreError) {
+    try requireWritable()
+    try imageStore.writing { _ in }
+  }
+
   /// The size of an image: its distinct layers and its data items (storage-format 4.11).
   public func imageSize(_ key: String) throws(StoreError) -> Int64 {
     let image = try image(key)

@@ -198,3 +198,30 @@ mount_container() {
   run ! strata delete-container dbd
   one_line "$output" "no container is called dbd"
 }
+
+@test "a name that leaves no room for the prefix of a whiteout is deleted and committed" {
+  local name c point
+  name=$(printf 'n%.0s' $(seq 253))
+  mkdir "$T/tree"
+  echo x >"$T/tree/$name"
+  echo y >"$T/tree/other"
+  tar cf "$T/long.tar" -C "$T/tree" .
+  strata import --quiet --name long "$T/long.tar"
+  c=$(container long)
+  point=$(strata mount "$c")
+  rm "$point/$name"
+  [[ $(ls "$point") == other ]]
+  strata unmount "$c"
+  strata commit --quiet "$c" localhost/two
+  strata delete-container "$c"
+  strata check --max 0
+  c=$(container localhost/two)
+  point=$(strata mount "$c")
+  [[ $(ls "$point") == other ]]
+  strata unmount "$c"
+  strata diff -u "$(strata image localhost/two --json | jq -r '.[0].layer // .layer')" | tar t | grep -x ".wh.$name"
+  strata delete-container "$c"
+  strata delete-image localhost/two
+  strata delete-image long
+  check_clean
+}

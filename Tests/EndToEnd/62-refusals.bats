@@ -156,3 +156,21 @@ END
   strata import --quiet --name given "docker-archive:$T/docker.tar" 2>"$T/err" >/dev/null
   [[ ! -s $T/err ]]
 }
+
+@test "a layer in use is deleted with --force alone" {
+  strata import --quiet --name small "$STRATA_IMAGES/small.tar"
+  local base top c
+  base=$(strata layers --json | jq -r '.[0].id')
+  refused "used by image" --force -- strata rm "$base"
+  c=$(container small)
+  top=$(strata container "$c" --json | jq -r '.[0].layer // .layer')
+  refused --force -- strata delete "$top"
+  refused "layer has children" --force -- strata delete "$base"
+  [[ $(strata layers --json | jq length) == 2 ]]
+  # One that nothing uses goes, and by the peer's name any.
+  strata rm "$(strata create-layer | head -n 1)"
+  (exec -a containers-storage "$STRATA" --graph "$G" --run "$R" delete "$top")
+  strata rm --force "$base"
+  [[ $(strata layers --json) == '[]' ]]
+  refused "no layer, image or container is called" -- strata rm "$base"
+}

@@ -21,6 +21,15 @@ import Testing
     #expect(try scratch.tree() == ["f"])
   }
 
+  @Test("What a killed process left of a write is gone after the next one")
+  func leftovers() throws {
+    let path = try scratch.write("layers.json", "old")
+    try scratch.write(".tmp-layers.json", "half")
+    try AtomicFile.write(Array("new".utf8), to: path)
+    #expect(try scratch.text("layers.json") == "new")
+    #expect(try scratch.tree() == ["layers.json"])
+  }
+
   @Test("A full disk leaves the old content and no temporary file", .needsRoot)
   func fullDisk() throws {
     let path = try scratch.makeDirectory("small")

@@ -33,6 +33,15 @@ package struct ExpectedTree {
       if name.last.starts(with: Whiteout.metaPrefix) { return }
       return remove(parent.isEmpty ? hidden : parent + [slash] + hidden)
     }
+    if whiteouts == .keep, let hidden = Whiteout.hiddenByLongName(name.last) {
+      let parent = Array(name.parent)
+      let path = parent.isEmpty ? Array(hidden.bytes) : parent + [slash] + hidden.bytes
+      // A device 0:0 of the store's own making.
+      if entries[path] == nil {
+        entries[path] = TarHeader(name: path, type: .characterDevice, mode: 0)
+      }
+      return imply(name.parent)
+    }
     if header.type != .directory, entries[name.bytes]?.type == .directory { remove(name.bytes) }
     entries[name.bytes] = header
     fresh.insert(name.bytes)

@@ -90,7 +90,7 @@ enum Completions {
 
   static var zsh: String {
     var text = "#compdef strata\n_strata() {\n  local -a verbs\n  verbs=(\n"
-    for verb in verbs { text += "    \(quoted("\(verb.name):\(verb.summary)"))\n" }
+    for verb in verbs { text += "    \(quoted("\(verb.name):\(verb.shownSummary)"))\n" }
     text += "  )\n  if ((CURRENT == 2)); then\n    _describe verb verbs\n    return\n  fi\n"
     text += "  case $words[2] in\n"
     for verb in verbs {
@@ -104,7 +104,7 @@ enum Completions {
     var text = ""
     for verb in verbs {
       text +=
-        "complete -c strata -n __fish_use_subcommand -a \(verb.name) -d \(quoted(verb.summary))\n"
+        "complete -c strata -n __fish_use_subcommand -a \(verb.name) -d \(quoted(verb.shownSummary))\n"
       for option in options(verb) {
         let name = option.hasPrefix("--") ? "-l \(option.dropFirst(2))" : "-s \(option.dropFirst())"
         guard option.hasPrefix("--") || option.count == 2 else { continue }
@@ -128,7 +128,7 @@ enum ManualPage {
       case .peer: Usage.verb(verb)
       case .command(let type): type.helpMessage(columns: 80) + "\n"
       }
-    return head("strata-\(verb.name)", verb.summary) + body(text)
+    return head("strata-\(verb.name)", verb.shownSummary) + body(text)
   }
 
   private static func head(_ name: String, _ what: String) -> String {

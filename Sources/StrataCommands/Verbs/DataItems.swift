@@ -55,11 +55,13 @@ enum DataVerbs {
   }
 
   private static func set(_ kind: RecordKind) -> Verb {
-    let warning = kind == .image ? " (with sometimes wrong digest)" : ""
+    let summary = "Set data that is attached to \(article(kind))"
     return Verb(
       names: ["set-\(kind.rawValue)-data"], group: group(kind),
       usage: "\(kind.rawValue)NameOrID dataName",
-      summary: "Set data that is attached to \(article(kind))\(warning)",
+      // The peer's warning is of its own digests.
+      summary: kind == .image ? summary + " (with sometimes wrong digest)" : summary,
+      ownSummary: summary,
       flags: [.text("--file", "-f", help: "Read data from file")], minimum: 2, maximum: 2,
       body: .peer { call in
         let store = try call.session.store()

@@ -9,22 +9,36 @@ extension Verb {
   static let delete = Verb(
     names: ["delete"], ownNames: ["rm"], group: .anything,
     usage: "LayerOrImageOrContainerNameOrID [...]",
-    summary: "Delete a layer or image or container, with no safety checks", flags: [.json, force],
+    summary: "Delete a layer or image or container, with no safety checks",
+    ownSummary: "Delete a layer, image or container that nothing uses",
+    flags: [
+      .json,
+      .switched(
+        "--force", "-f", help: "Delete what another tool has made, and a layer that is in use",
+        isOfPeer: false),
+    ],
     minimum: 1, maximum: nil,
     examples: [
       ("strata rm box", "a container and what was written in it"),
       ("strata rm --force web", "one that podman has made, behind its back"),
+      ("strata rm --force LAYER", "a layer, whatever stands on it"),
     ],
     body: .peer { call in
       let store = try call.session.store()
       try call.delete { word throws(StoreError) in
         let key = try call.session.key(word, in: store)
         try call.refuseForeign(key, in: store)
-        // For `strata` an image goes with its layers, as people expect of `rm`.
+        // For `strata` an image goes with its layers, as people expect of `rm`, and a layer only
+        // where nothing stands on it.
         if !call.isPeer, let id = try? store.image(key).id {
           try store.deleteImage(id)
-        } else {
+        } else if call.isPeer || call.arguments.isOn("force")
+          || (try? store.container(key).layer).map({ $0 != key }) ?? false
+        {
+          // A container's layer, given by its own id, is no container here.
           try store.delete(key)
+        } else {
+          try call.deleteUnusedLayer(store.layer(key).id, in: store)
         }
       }
     })
@@ -100,6 +114,17 @@ extension Call {
     }
     if json { line(.members(answers)) }
     if failed { throw Exit(status: ExitStatus.failure) }
+  }
+
+  /// Deletes a layer that nothing uses, or says how one in use is deleted.
+  fileprivate func deleteUnusedLayer(_ id: String, in store: Store) throws(StoreError) {
+    do throws(StoreError) {
+      try store.deleteLayer(id)
+    } catch {
+      let inUse: [StoreError.Code] = [.layerHasChildren, .layerUsedByImage, .layerUsedByContainer]
+      guard inUse.contains(error.code) else { throw error }
+      throw StoreError(error.code, "\(error.message): --force deletes it all the same")
+    }
   }
 
   /// Refuses to delete another tool's container: that tool's own database would go on naming it.
