@@ -109,6 +109,15 @@ struct ChunkedTests {
     #expect(throws: StreamError.self) {
       try ChunkedAnnotations([ChunkedAnnotations.eStargzDigest: "sha256:12"])
     }
+    // stargz-snapshotter's converter gives the older name and eStargz's: two digests of one TOC.
+    let converted = try #require(
+      try ChunkedAnnotations([
+        ChunkedAnnotations.eStargzDigest: "sha256:" + String(repeating: "1", count: 64),
+        ChunkedAnnotations.zstdPrefixes[1] + "manifest-checksum": digest,
+      ]))
+    #expect(converted.form == .zstdChunked)
+    #expect(converted.tocDigest.description == digest)
+    #expect(converted.plainTOCDigest?.hex.first == "1")
     let wrong = try #require(
       try ChunkedAnnotations([
         ChunkedAnnotations.zstdPrefixes[1] + "manifest-checksum": digest,
@@ -176,6 +185,16 @@ struct ChunkedTests {
       #expect(entries[2].isHole)
       let other = Digester.digest(of: [1])
       #expect(throws: StreamError.self) { try Self.entries(bytes, form, other) }
+      guard form == .zstdChunked else { continue }
+      for plain in [Digester.digest(of: json), other] {
+        let reader = try TOCReader(
+          ArraySource(bytes), form: form, digest: digest, plainDigest: plain)
+        if plain == other {
+          #expect(throws: StreamError.self) { while try reader.next() != nil {} }
+        } else {
+          while try reader.next() != nil {}
+        }
+      }
     }
   }
 

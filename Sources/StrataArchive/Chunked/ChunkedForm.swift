@@ -64,6 +64,9 @@ package struct ChunkedAnnotations: Hashable, Sendable {
   package var form: ChunkedForm
   /// The TOC's digest: of the plain JSON for eStargz, of the compressed bytes for zstd:chunked.
   package var tocDigest: Digest
+  /// Of the plain JSON of a zstd:chunked TOC, which stargz-snapshotter's converter gives besides: podman
+  /// from 5.1 on asks for such a layer by it.
+  package var plainTOCDigest: Digest?
   /// `offset:compressed:plain:type` of zstd:chunked, unchecked: see `location(blobSize:)`.
   var tocPosition: String?
   var tarSplitPosition: String?
@@ -79,23 +82,28 @@ package struct ChunkedAnnotations: Hashable, Sendable {
 
   /// Nil where the annotations name no TOC: the layer is a plain one.
   ///
-  /// `malformed` where they name two of different forms, as the peer refuses, or a digest that is none.
+  /// `malformed` where they name two of different forms, as the peer refuses (the older prefix of
+  /// zstd:chunked may stand beside eStargz's name), or a digest that is none.
   package init?(_ annotations: [String: String]) throws(StreamError) {
     func value(_ suffix: String) -> String? {
       Self.zstdPrefixes.lazy.compactMap { annotations[$0 + suffix] }.first
     }
     let stargz = annotations[Self.eStargzDigest]
     let zstd = value("manifest-checksum")
-    guard let text = stargz ?? zstd else { return nil }
-    if stargz != nil, zstd != nil {
+    guard let text = zstd ?? stargz else { return nil }
+    if stargz != nil, annotations[Self.zstdPrefixes[0] + "manifest-checksum"] != nil {
       throw StreamError(.malformed, "both zstd:chunked and eStargz TOC found")
     }
-    do {
-      tocDigest = try Digest(text)
-    } catch {
-      throw StreamError(.malformed, "TOC digest \(text) in the annotations: \(error)")
+    func digest(_ text: String) throws(StreamError) -> Digest {
+      do {
+        return try Digest(text)
+      } catch {
+        throw StreamError(.malformed, "TOC digest \(text) in the annotations: \(error)")
+      }
     }
-    form = stargz != nil ? .eStargz : .zstdChunked
+    tocDigest = try digest(text)
+    form = zstd == nil ? .eStargz : .zstdChunked
+    if zstd != nil, let stargz { plainTOCDigest = try digest(stargz) }
     tocPosition = form == .zstdChunked ? value("manifest-position") : nil
     tarSplitPosition = form == .zstdChunked ? value("tarsplit-position") : nil
     uncompressedSize = annotations[Self.eStargzSize].flatMap { Int64($0) }.flatMap {

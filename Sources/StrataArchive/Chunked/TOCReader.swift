@@ -14,6 +14,8 @@ package final class TOCReader {
   /// What the digest is of: the plain JSON (eStargz), or the compressed bytes (zstd:chunked).
   private let digested: DigestingSource
   private let expected: Digest?
+  /// The plain JSON of a zstd:chunked TOC and its digest, where that is promised too.
+  private let plain: (source: DigestingSource, digest: Digest)?
   private var rowCount = 0
   private var isDone = false
   private var version: Int64 = 0
@@ -24,22 +26,27 @@ package final class TOCReader {
   /// Reads from `compressed`, whose end is the TOC's end; `digest` is what the manifest promises,
   /// nil where nothing does.
   ///
+  /// `plainDigest` is a second promise that some manifests make for zstd:chunked
+  /// (`ChunkedAnnotations.plainTOCDigest`).
   /// `malformed` where the bytes are not in the form's compression, or hold no TOC.
-  package init(_ compressed: any ByteSource, form: ChunkedForm, digest: Digest?)
-    throws(StreamError)
-  {
+  package init(
+    _ compressed: any ByteSource, form: ChunkedForm, digest: Digest?, plainDigest: Digest? = nil
+  ) throws(StreamError) {
     expected = digest
     let algorithm = digest?.algorithm ?? .sha256
     switch form {
     case .zstdChunked:
       digested = DigestingSource(compressed, algorithm)
-      splitter = TOCSplitter(try Self.plain(digested, form))
+      let text = DigestingSource(try Self.plain(digested, form), plainDigest?.algorithm ?? .sha256)
+      plain = plainDigest.map { (text, $0) }
+      splitter = TOCSplitter(text)
     case .eStargz:
       let tar = TarReader(try Self.plain(compressed, form))
       guard let header = try tar.next(), header.name == Self.eStargzName else {
         throw StreamError(
           .malformed, "TOC: no \(String(decoding: Self.eStargzName, as: UTF8.self))")
       }
+      plain = nil
       digested = DigestingSource(tar.body, algorithm)
       splitter = TOCSplitter(digested)
     }
@@ -81,6 +88,10 @@ package final class TOCReader {
     guard version == 1 else { throw StreamError(.unsupported, "TOC: version \(version)") }
     if let expected, expected != digest {
       throw StreamError(.mismatch, "TOC: digest is \(digest) instead of \(expected)")
+    }
+    if let plain, plain.source.digest() != plain.digest {
+      throw StreamError(
+        .mismatch, "TOC: plain digest is \(plain.source.digest()) instead of \(plain.digest)")
     }
     isDone = true
     return nil
