@@ -156,3 +156,9 @@ int cstrata_raise_descriptor_limit(uint64_t *limit) {
 uint32_t cstrata_geteuid(void) { return geteuid(); }
 uint32_t cstrata_getegid(void) { return getegid(); }
 char **cstrata_environment(void) { return environ; }
+
+int cstrata_available_cores(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return -errno;
+  return CPU_COUNT(&set);
+}

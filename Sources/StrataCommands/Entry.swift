@@ -11,6 +11,7 @@ package func runStrataAndExit() -> Never {
 ///
 /// `arguments` holds the name that the program was called by first.
 package func runStrata(_ arguments: [String]) -> Int32 {
+  openMissingStandardDescriptors()
   // Layers' directories must be readable whatever the caller's mask: as the peers do.
   setFileCreationMask(0o022)
   Interruption.install()

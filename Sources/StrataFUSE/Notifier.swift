@@ -31,22 +31,16 @@ package struct Notifier: Sendable {
   /// whose bytes nobody can change meanwhile: pages that are right already are overwritten. Wire:
   /// FUSE_NOTIFY_STORE.
   @discardableResult
-  package func store(_ node: NodeID, from file: FileDescriptor, count: Int) -> Bool {
-    let buffer = channel.takeBuffer()
-    defer { channel.giveBack(buffer) }
-    let head = WireWriter.headerSize + 24
-    guard unsafe count <= buffer.memory.count - head else { return false }
-    let target = unsafe UnsafeMutableRawBufferPointer(
-      rebasing: buffer.memory[head..<(head + count)])
-    var span = unsafe target.mutableBytes
-    guard let got = try? file.read(into: &span, at: 0), got == count else { return false }
-    var writer = unsafe WireWriter(buffer.memory)
-    writer.put(node.rawValue)
-    writer.put(UInt64(0))
-    writer.put(UInt32(count))
-    writer.put(UInt32(0))
-    return unsafe channel.send(
-      UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<(head + count)]), error: -4, to: 0)
+  package func store(_ node: NodeID, _ content: FileContent) -> Bool {
+    content.send(to: node)
+  }
+
+  /// Reads the first `count` bytes of a file for `store`; nil if they are not to be had or do not fit
+  /// into one message.
+  ///
+  /// Takes no lock of the kernel's, so any thread may do it at any time.
+  package func content(of file: FileDescriptor, count: Int) -> FileContent? {
+    FileContent(channel, file, count: count)
   }
 
   /// Lets the kernel read and write a file by itself for opens that are answered with the number.

@@ -17,7 +17,7 @@ package final class Session: Sendable {
   private let requestSize: Int
   /// Prints each request on standard error.
   private let traces: Bool
-  /// How long the reader looks for the next request before it sleeps, in nanoseconds.
+  /// How long the reader may look for the next request before it sleeps, in nanoseconds.
   private let spin: UInt64
 
   /// Takes the device of a fresh mount and answers its INIT, after which the mount is usable.
@@ -50,7 +50,8 @@ package final class Session: Sendable {
   package func serve() throws(Errno) {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: requestSize, alignment: 4096)
     defer { unsafe memory.deallocate() }
-    while let count = try unsafe Self.receive(device.view, memory, spin: spin) {
+    var spin = IdleSpin(nanoseconds: availableCores > 1 ? self.spin : 0)
+    while let count = try unsafe Self.receive(device.view, memory, &spin) {
       unsafe handle(UnsafeRawBufferPointer(rebasing: memory[..<count]))
     }
     fileSystem.destroy()
@@ -58,13 +59,16 @@ package final class Session: Sendable {
 
   /// One request, or nil when the mount is gone.
   private static func receive(
-    _ device: FileDescriptor, _ memory: UnsafeMutableRawBufferPointer, spin: UInt64 = 0
+    _ device: FileDescriptor, _ memory: UnsafeMutableRawBufferPointer, _ spin: inout IdleSpin
   ) throws(Errno) -> Int? {
     while true {
-      if spin > 0 { awaitInput(device, spin) }
+      let looks = spin.isLooking
+      if looks { spin.look(device) }
+      let start = looks ? 0 : monotonicNanoseconds()
       do throws(Errno) {
         var span = unsafe memory.mutableBytes
         let count = try device.read(into: &span)
+        if !looks { spin.slept(monotonicNanoseconds() - start) }
         // The device gives no empty read; a test's socket does at its end.
         if count == 0 { return nil }
         if count >= Request.headerSize { return count }
@@ -77,14 +81,6 @@ package final class Session: Sendable {
         }
       }
     }
-  }
-
-  /// Looks for a request again and again for a while, giving the core to whoever wants it: a client that
-  /// asks one thing after the other is spared most of the time that waking this thread takes.
-  private static func awaitInput(_ device: FileDescriptor, _ nanoseconds: UInt64) {
-    var poll = pollfd(fd: device.rawValue, events: Int16(POLLIN), revents: 0)
-    let end = monotonicNanoseconds() + nanoseconds
-    while unsafe Glibc.poll(&poll, 1, 0) == 0, monotonicNanoseconds() < end { sched_yield() }
   }
 
   private func handle(_ memory: UnsafeRawBufferPointer) {
@@ -122,7 +118,8 @@ extension Session {
     // The kernel refuses buffers under 8 KiB; before INIT no request is longer than that.
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 * overhead, alignment: 4096)
     defer { unsafe memory.deallocate() }
-    guard let count = try unsafe receive(device, memory) else { throw .noSuchDevice }
+    var spin = IdleSpin(nanoseconds: 0)
+    guard let count = try unsafe receive(device, memory, &spin) else { throw .noSuchDevice }
     var request = try unsafe Request(UnsafeRawBufferPointer(rebasing: memory[..<count]))
     guard Opcode(rawValue: request.opcode) == .initialize else { throw .protocolError }
     var connection = try Negotiation(&request.body)

@@ -33,14 +33,20 @@ extension MergedTree {
   /// Safe since nobody has the file open (`Notifier.store`), and nobody can open it for writing before
   /// the tree's lock is free. Upper files are left alone: what was written is in the cache.
   private func prepareReading(_ slot: Slot, _ id: NodeID) throws(Errno) {
-    if table[slot].flags.contains(.wasOpened) { return }
+    if table[slot].flags.contains(.wasOpened) {
+      if table[slot].flags.contains(.givenAhead) { noteOpen(slot) }
+      return
+    }
     let file = try reader(slot)
     table[slot].flags.insert(.wasOpened)
+    noteOpen(slot)
     let side = fileSide(slot)
     guard !isUpper(slot), side.opens == 0, side.data == nil, lifetime != .none, let pages,
       let size = try? file.view.status().size, (1...Self.storedSize).contains(size)
     else { return }
-    if pages.store(id, from: file.view, count: Int(size)) { storedFiles += 1 }
+    if let content = pages.content(of: file.view, count: Int(size)), pages.store(id, content) {
+      storedFiles += 1
+    }
   }
 
   /// Counts an open and says how the kernel is to treat it.

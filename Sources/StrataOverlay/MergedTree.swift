@@ -44,6 +44,11 @@ package final class MergedTree {
   var pages: Notifier?
   /// Files whose content was given to the kernel at their first open.
   var storedFiles = 0
+  /// Where directories go whose files are to be given to the kernel ahead of their opens; nil where
+  /// that is not done.
+  var readahead: ReadaheadQueue?
+  /// Files that were given so, and those of them that were opened afterwards.
+  var filesAhead = 0, filesAheadOpened = 0
   /// Large files that are being copied up, or were and wait for it.
   var longCopies: [Slot: LongCopyState] = [:]
   /// Where files are opened for the kernel to read and write by itself; nil where it does not.

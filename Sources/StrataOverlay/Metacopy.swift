@@ -11,11 +11,15 @@ extension MergedTree {
   /// Such a file takes no space of its own beyond attributes, so only those are asked.
   func checkMetacopy(_ slot: Slot, _ side: FileSide, _ open: SharedDescriptor) throws(Errno) {
     guard Int(table[slot].layer) < layers.count - 1, let status = try? open.view.status(),
-      status.size > 0, status.blocks <= 8, let names = try? open.view.xattrNames(),
-      names.contains(where: { Self.attributes.contains($0) })
+      status.size > 0, status.blocks <= 8, Self.isMetacopy(open.view)
     else { return }
     let redirect = Self.redirects.lazy.compactMap { try? open.view.xattr($0) }.first
     side.data = try findData(slot, redirect.map { RawPath($0) })
+  }
+
+  /// Whether an open file has attributes only.
+  static func isMetacopy(_ file: FileDescriptor) -> Bool {
+    (try? file.xattrNames())?.contains { attributes.contains($0) } ?? false
   }
 
   /// The topmost lower file with data; EIO if there is none, never a file of zeros.

@@ -28,6 +28,8 @@ package final class DirectorySide {
   package var indexUse: UInt64 = 0
   /// The upper's directory is marked as having children whose numbers come from lowers.
   package var isImpure = false
+  /// How far the kernel was given its files ahead of their opens.
+  var readahead = DirectoryReadahead()
   /// The attributes that it had when its last name went.
   package var lastStatus: FileStatus?
 

@@ -38,6 +38,8 @@ package struct NodeFlags: OptionSet, Sendable {
   package static let wasOpened = NodeFlags(rawValue: 1 << 9)
   /// The kernel read or wrote it by itself: pages that it kept from before may be wrong.
   package static let passedThrough = NodeFlags(rawValue: 1 << 10)
+  /// The kernel was given its content before anybody opened it, and nobody has since.
+  package static let givenAhead = NodeFlags(rawValue: 1 << 11)
   /// An upper file that has, or had, several names.
   package static let upperHardLink = NodeFlags(rawValue: 1 << 7)
 }

@@ -63,10 +63,13 @@ package struct OverlayOptions: Sendable {
   /// False for `noxattrs`: extended attributes answer ENOSYS.
   package var xattrs = true
   package var writeback = false
-  /// For how many microseconds the reader looks for the next request before it sleeps.
-  package var spin: UInt32 = 0
+  /// For how many microseconds at most the reader looks for the next request before it sleeps, while
+  /// that pays.
+  package var spin: UInt32 = 50
   /// False for `passthrough=off`: every byte goes through the daemon.
   package var passthrough = true
+  /// False for `readahead=off`: no small lower file is read before it is opened.
+  package var readahead = true
   /// False if FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT is set: whiteouts are `.wh.` files then.
   package var deviceWhiteouts = true
 

@@ -30,6 +30,7 @@ package final class OverlayFileSystem: FileSystem {
         # INDEXES: \(tree.indexed.count), \(tree.indexBytes) bytes
         # PASSTHROUGH: \(tree.passthroughOpens) opens, \(tree.backing == nil ? "off" : "on")
         # FILES GIVEN AT OPEN: \(tree.storedFiles)
+        # FILES GIVEN AHEAD: \(tree.filesAhead), \(tree.filesAheadOpened) opened since
 
         """
     }
@@ -51,8 +52,12 @@ package final class OverlayFileSystem: FileSystem {
   package func start(_ notifier: Notifier) {
     self.notifier.withLock { $0 = notifier }
     let passes = wantsPassthrough
+    let queue =
+      options.readahead && options.lifetime != .none
+      ? ReadaheadQueue { [weak self] in self?.readAhead($0, notifier) } : nil
     tree.withLock {
       $0.pages = notifier
+      $0.readahead = queue
       if passes { $0.backing = notifier }
     }
   }

@@ -12,7 +12,8 @@ package func commandLineArguments() -> [RawPath] {
 /// Goes on in a child that belongs to no terminal and keeps no inherited standard stream; the
 /// parent ends here with status 0.
 ///
-/// No other thread may run yet.
+/// No other thread may run yet, and the thread that comes back here must take no `Mutex` that
+/// another may want: start one, and go on there.
 ///
 /// Whoever waits for the end of standard error (containers-storage does) sees it as soon as the
 /// parent is gone. The child's working directory is `/` and its umask 0.
@@ -25,6 +26,17 @@ package func detachFromCaller() throws(Errno) {
   _ = unsafe chdir("/")
   for number in Int32(0)...2 { dup2(null.rawValue, number) }
   umask(0)
+}
+
+/// Opens `/dev/null` in place of standard descriptors that the caller left closed, before any file
+/// gets one of their numbers and what is printed ends up in it.
+///
+/// Call first. C: `fcntl(F_GETFD)`.
+package func openMissingStandardDescriptors() {
+  for number in Int32(0)...2 where fcntl(number, F_GETFD) < 0 {
+    // The lowest free number is this one; without close-on-exec, as the others.
+    _ = unsafe open("/dev/null", number == 0 ? O_RDONLY : O_WRONLY)
+  }
 }
 
 /// Closes every descriptor but the standard ones and `kept`: callers leak locks and pipes that must

@@ -1,3 +1,4 @@
+import CStrata
 import Glibc
 
 /// A thread of the operating system that is joined exactly once: by `join`, or where this value ends.
@@ -49,18 +50,22 @@ private func runThreadBody(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutabl
   return nil
 }
 
+/// How many cores this process may run on; 1 if that is not to be known.
+///
+/// C: `sched_getaffinity`.
+package var availableCores: Int { max(1, Int(cstrata_available_cores())) }
+
 /// State behind a lock that threads can also wait on for a change.
 ///
 /// The state is reached under the lock alone. What is in it may be of any type: that a value put in
-/// is used nowhere else meanwhile is for the caller to see to, so keep uses of this inside the
-/// module and small.
+/// is used nowhere else meanwhile is for the caller to see to, so keep uses small.
 @safe
-final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
   private var state: State
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let changed: UnsafeMutablePointer<pthread_cond_t>
 
-  init(_ state: State) {
+  package init(_ state: State) {
     self.state = state
     unsafe mutex = .allocate(capacity: 1)
     unsafe changed = .allocate(capacity: 1)
@@ -76,7 +81,7 @@ final class Monitor<State>: @unchecked Sendable {
   }
 
   /// Runs `body` under the lock and wakes all who wait.
-  func change<Result>(_ body: (inout State) -> Result) -> Result {
+  package func change<Result>(_ body: (inout State) -> Result) -> Result {
     unsafe pthread_mutex_lock(mutex)
     defer {
       unsafe pthread_cond_broadcast(changed)
@@ -86,7 +91,7 @@ final class Monitor<State>: @unchecked Sendable {
   }
 
   /// Asks `body` under the lock, again after each change, until it has an answer.
-  func wait<Result>(for body: (inout State) -> Result?) -> Result {
+  package func wait<Result>(for body: (inout State) -> Result?) -> Result {
     unsafe pthread_mutex_lock(mutex)
     defer {
       unsafe pthread_cond_broadcast(changed)

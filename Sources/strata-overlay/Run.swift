@@ -1,12 +1,14 @@
 import StrataFUSE
 import StrataOverlay
 import StrataSystem
+import Synchronization
 
 /// Does what the command line says and returns the exit status: 0 after a plain unmount, 1 for
 /// every error at the start and after a signal.
 ///
 /// Silent on success.
 func run(_ arguments: [RawPath]) -> Int32 {
+  openMissingStandardDescriptors()
   do throws(UsageError) {
     let invocation = try Invocation(
       arguments: Array(arguments.dropFirst()), environment: environmentValue)
@@ -49,6 +51,25 @@ private func serve(_ fileSystem: OverlayFileSystem, _ options: OverlayOptions) -
       onFailure: log.failed)
     if !options.foreground { try detachFromCaller() }
     let signals = try SignalWatcher(mount) { log.report(fileSystem.report()) }
+    let end = MountEnd()
+    let thread = try JoinableThread { end.reach(serve(session, mount, signals, log)) }
+    thread.join()
+    return end.status
+  } catch {
+    mount.unmount()
+    return fail("cannot serve \(mount.path): \(error)")
+  }
+}
+
+/// Answers until the mount is gone, on a thread that was started after the fork.
+///
+/// The first thread of a forked child must take no lock that another may want: a `Mutex` names its
+/// owner to the kernel by the thread's number, which the standard library asks for once, and which is
+/// the parent's there (found as ESRCH of FUTEX_LOCK_PI, which ends the process).
+private func serve(
+  _ session: Session, _ mount: Mount, _ signals: SignalWatcher, _ log: OverlayLog
+) -> Int32 {
+  do throws(Errno) {
     log.write("\(mount.path) is mounted", .info)
     defer { log.write("\(mount.path) is unmounted", .info) }
     try session.serve()
@@ -57,6 +78,15 @@ private func serve(_ fileSystem: OverlayFileSystem, _ options: OverlayOptions) -
     mount.unmount()
     return fail("cannot serve \(mount.path): \(error)")
   }
+}
+
+/// The exit status that serving came to.
+private final class MountEnd: Sendable {
+  private let value = Atomic<Int32>(1)
+
+  var status: Int32 { value.load(ordering: .acquiring) }
+
+  func reach(_ status: Int32) { value.store(status, ordering: .releasing) }
 }
 
 private func fail(_ message: String) -> Int32 {

@@ -36,8 +36,11 @@ let helpText = """
   How it is served:
       timeout=SECONDS        how long the kernel may remember (default: for ever)
       volatile, fsync=0      make nothing durable
+      readahead=on|off       whether small lower files are read before they are opened, in directories
+                             whose files are opened one after the other
       passthrough=auto|off   whether the kernel reads and writes upper files by itself (root only)
-      spin=MICROSECONDS      look for the next request before sleeping (default 0; spare cores only)
+      spin=MICROSECONDS      how long to look for the next request before sleeping, while that pays
+                             (default 50; 0 never does)
       writeback=0|1, threaded=N
       ro, rw, suid, nosuid, dev, nodev, exec, noexec, atime, noatime, allow_other, context=LABEL
 

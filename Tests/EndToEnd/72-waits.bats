@@ -141,3 +141,15 @@ timeout_import() {
   "$STRATA" --graph "$G" --run "$R" diff -u "$(strata layers --json | jq -r '.[0].id')" 2>"$T/err" | head -c 1 >/dev/null || true
   [[ ! -s $T/err ]]
 }
+
+@test "standard descriptors that are closed are no place for the store's files" {
+  strata import --quiet --name small "$STRATA_IMAGES/small.tar"
+  strata images >&-
+  strata create-container one small <&- >&- 2>&-
+  hold_lock "$G/overlay-containers/containers.lock" posix 2.5
+  # The warning that it waits goes nowhere, and not into the lock.
+  strata create-container two small <&- >&- 2>&-
+  (($(stat -c %s "$G/overlay-containers/containers.lock") == 64))
+  strata containers --json | jq -e 'length == 2'
+  check_clean
+}

@@ -3,7 +3,7 @@
 
 Usage: overlay-serving.py PROGRAM --dir DIR CASE...
 """
-import argparse, os, random, signal, subprocess, sys, time
+import argparse, os, random, signal, subprocess, sys, threading, time
 
 
 class Mount:
@@ -83,6 +83,106 @@ def given(mount):
                 assert file.read() == data[: len(data) // 2], name
         assert m.counters()["FILES GIVEN AT OPEN"] == 0
         assert m.unmount() == 0
+
+
+def small_files(rng, count=300):
+    return {f"n{number:03}": rng.randbytes(rng.choice([1, 900, 4096, 20000, 65536]))
+            for number in range(count)}
+
+
+def read_ahead(mount):
+    """Once a listed directory's files are being opened, the others come before they are asked for."""
+    rng = random.Random(11)
+    files = small_files(rng) | {"empty": b"", "long": rng.randbytes(70000)}
+    for order in (list, sorted, lambda names: rng.sample(names, len(names))):
+        with mount(files) as m:
+            for name in order(os.listdir(m.path)):
+                with open(m.file(name), "rb") as file:
+                    assert file.read() == files[name], name
+            counters = m.counters()
+            assert counters["FILES GIVEN AHEAD"] > 0, counters
+            assert counters["FILES GIVEN AHEAD"] + counters["FILES GIVEN AT OPEN"] == len(files) - 1
+            assert m.unmount() == 0
+    with mount(files) as m:
+        # Who opens one or two files of a directory reads no more, listed or not.
+        for name in os.listdir(m.path)[:2]:
+            open(m.file(name), "rb").close()
+        assert m.counters()["FILES GIVEN AHEAD"] == 0
+        assert m.unmount() == 0
+    with mount(files, "-o", "readahead=off") as m:
+        for name in os.listdir(m.path):
+            open(m.file(name), "rb").close()
+        assert m.counters()["FILES GIVEN AHEAD"] == 0
+        assert m.unmount() == 0
+
+
+def read_ahead_and_changed(mount):
+    """What is read ahead never covers what somebody wrote meanwhile, in whichever way."""
+    rng = random.Random(12)
+    for _ in range(4):
+        files = small_files(rng)
+        with mount(files) as m:
+            names = os.listdir(m.path)
+            wanted, wrong = dict(files), []
+            busy = {name: threading.Lock() for name in names}
+
+            def check(name):
+                try:
+                    with open(m.file(name), "rb") as file:
+                        found = file.read()
+                except FileNotFoundError:
+                    found = None
+                if found != wanted[name]:
+                    wrong.append(name)
+
+            def read():
+                for name in names:
+                    with busy[name]:
+                        check(name)
+
+            def change(seed):
+                rng = random.Random(seed)
+                for name in rng.sample(names, 150):
+                    with busy[name]:
+                        data = wanted[name]
+                        if data is None:
+                            continue
+                        match rng.randrange(5):
+                            case 0:
+                                with open(m.file(name), "r+b", buffering=0) as file:
+                                    file.write(b"new")
+                                wanted[name] = b"new" + data[3:]
+                            case 1:
+                                os.truncate(m.file(name), len(data) // 2)
+                                wanted[name] = data[:len(data) // 2]
+                            case 2:
+                                with open(m.file(name), "ab") as file:
+                                    file.write(b"end")
+                                wanted[name] = data + b"end"
+                            case 3:
+                                with open(m.file("fresh" + name), "wb") as file:
+                                    file.write(b"fresh")
+                                os.rename(m.file("fresh" + name), m.file(name))
+                                wanted[name] = b"fresh"
+                            case 4:
+                                os.unlink(m.file(name))
+                                wanted[name] = None
+                        check(name)
+
+            threads = [threading.Thread(target=read)]
+            threads += [threading.Thread(target=change, args=(seed,)) for seed in (1, 2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            read()
+            assert not wrong, wrong
+            assert m.counters()["FILES GIVEN AHEAD"] > 0
+            with open("/proc/sys/vm/drop_caches", "w") as file:
+                file.write("3")
+            read()
+            assert not wrong, wrong
+            assert m.unmount() == 0
 
 
 def append(path):

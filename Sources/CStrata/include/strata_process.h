@@ -42,6 +42,8 @@ int cstrata_set_no_new_privileges(void);
 // 1 if the capability (number as in linux/capability.h) is effective, else 0.
 int cstrata_has_capability(int capability);
 int cstrata_set_umask_thread(unsigned mask);
+// How many cores this process may run on.
+int cstrata_available_cores(void);
 
 // Whole-file open-file-description locks. `type`: 0 read, 1 write, 2 unlock. wait = 0: EAGAIN if held.
 int cstrata_ofd_lock(int fd, int type, int wait);

@@ -1,0 +1,62 @@
+import Glibc
+import StrataSystem
+
+/// Whether and how long the reader looks for the next request before it sleeps.
+///
+/// A client that asks one thing after the other is spared the wake-up of this thread, which takes
+/// longer than most answers (overlay-design 13). Done only while it pays: after a few looks in vain the
+/// reader sleeps at once, until requests come quickly one after the other again, and each phase that
+/// was of no use makes it harder to begin the next. A mount that nobody uses costs nothing.
+struct IdleSpin: Sendable {
+  /// How long one look takes at most, in nanoseconds; 0: never looks.
+  private let limit: UInt64
+  /// Looks in vain, one after the other.
+  private var vain = 0
+  /// Looks of this phase that found a request.
+  private var hits = 0
+  /// Requests that came soon, one after the other, while this was asleep.
+  private var quick = 0
+  /// How many of those begin a phase.
+  private var needed = Self.leastNeeded
+
+  private static let patience = 4
+  private static let leastNeeded = 4
+  private static let mostNeeded = 4096
+
+  init(nanoseconds limit: UInt64) { self.limit = limit }
+
+  var isLooking: Bool { limit > 0 && vain < Self.patience }
+
+  /// Looks for a request again and again, giving the core to whoever wants it.
+  mutating func look(_ device: FileDescriptor) {
+    var poll = pollfd(fd: device.rawValue, events: Int16(POLLIN), revents: 0)
+    let end = monotonicNanoseconds() + limit
+    repeat {
+      if unsafe Glibc.poll(&poll, 1, 0) != 0 {
+        found()
+        return
+      }
+      sched_yield()
+    } while monotonicNanoseconds() < end
+    missed()
+  }
+
+  mutating func found() {
+    vain = 0
+    hits += 1
+    if hits >= 4 * Self.patience { needed = Self.leastNeeded }
+  }
+
+  mutating func missed() {
+    vain += 1
+    guard vain == Self.patience else { return }
+    if hits < 4 * Self.patience { needed = min(needed * 2, Self.mostNeeded) }
+    (hits, quick) = (0, 0)
+  }
+
+  /// A request came after this many nanoseconds of sleep, the wake-up included.
+  mutating func slept(_ nanoseconds: UInt64) {
+    quick = nanoseconds < 2 * limit ? quick + 1 : 0
+    if quick >= needed { vain = 0 }
+  }
+}
