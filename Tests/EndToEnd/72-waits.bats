@@ -145,10 +145,10 @@ timeout_import() {
 @test "standard descriptors that are closed are no place for the store's files" {
   strata import --quiet --name small "$STRATA_IMAGES/small.tar"
   strata images >&-
-  strata create-container one small <&- >&- 2>&-
+  strata create-container --name one small <&- >&- 2>&-
   hold_lock "$G/overlay-containers/containers.lock" posix 2.5
   # The warning that it waits goes nowhere, and not into the lock.
-  strata create-container two small <&- >&- 2>&-
+  strata create-container --name two small <&- >&- 2>&-
   (($(stat -c %s "$G/overlay-containers/containers.lock") == 64))
   strata containers --json | jq -e 'length == 2'
   check_clean
