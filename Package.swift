@@ -33,16 +33,26 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+
 let package = Package(
   name: "strata",
   products: [
     .executable(name: "strata", targets: ["strata"]),
     .executable(name: "strata-overlay", targets: ["strata-overlay"]),
+    .executable(name: "strata-lazy", targets: ["strata-lazy"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.90.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.34.0"),
   ],
   targets: [
     // C and system libraries
@@ -108,6 +118,23 @@ let package = Package(
         "StrataSystem", argumentParser,
       ]),
 
+    library("StrataDistribution", ["StrataJSON", "StrataModel"]),
+
+    // The network: only strata-lazy is linked with it
+    library(
+      "StrataRegistry",
+      [
+        "StrataConfig", "StrataDistribution", "StrataDigest", "StrataModel", "StrataSystem",
+        httpClient, nioCore, nioHTTP, nioPosix, nioSSL,
+      ]),
+    library(
+      "StrataTransfer",
+      [
+        "StrataRegistry", "StrataLazy", "StrataDistribution", "StrataCommands", "StrataImage",
+        "StrataStore",
+        "StrataConfig", "StrataDigest", "StrataJSON", "StrataModel", "StrataSystem",
+      ]),
+
     // Executables
     .executableTarget(name: "strata", dependencies: ["StrataCommands"], swiftSettings: strict),
     .executableTarget(
@@ -115,6 +142,10 @@ let package = Package(
       swiftSettings: strict + [
         .unsafeFlags(["-disable-implicit-string-processing-module-import"])
       ]),
+
+    .executableTarget(
+      name: "strata-lazy", dependencies: ["StrataTransfer", "StrataCommands", "StrataSystem"],
+      swiftSettings: strict),
 
     // Tests
     .executableTarget(
@@ -135,6 +166,7 @@ let package = Package(
     tests("StrataSystemTests", ["StrataSystem"]),
     tests("StrataModelTests", ["StrataModel"]),
     tests("StrataJSONTests", ["StrataJSON", "StrataModel"]),
+    tests("StrataDistributionTests", ["StrataDistribution", "StrataModel"]),
     tests("StrataDigestTests", ["StrataDigest", "StrataSystem", "StrataModel"]),
     tests("StrataCompressionTests", ["StrataCompression", "StrataSystem", "StrataModel"]),
     tests(

@@ -10,7 +10,11 @@ package func runStrataAndExit() -> Never {
 /// Runs a command line and gives the exit status of the process.
 ///
 /// `arguments` holds the name that the program was called by first.
-package func runStrata(_ arguments: [String]) -> Int32 {
+///
+/// `transfer` is the network half, where this program has it.
+package func runStrata(
+  _ arguments: [String], transfer: (any RegistryTransfer)? = nil
+) -> Int32 {
   openMissingStandardDescriptors()
   // Layers' directories must be readable whatever the caller's mask: as the peers do.
   setFileCreationMask(0o022)
@@ -19,7 +23,7 @@ package func runStrata(_ arguments: [String]) -> Int32 {
   let persona = Persona(calledAs: arguments.first ?? "strata")
   let status = Entry(
     persona: persona, program: arguments.first ?? "strata", output: output,
-    surroundings: .ofProcess()
+    surroundings: .ofProcess(), transfer: transfer
   ).run(Array(arguments.dropFirst()))
   // What was put off is over: the shell is to know that it was a signal.
   if let signal = Interruption.pending {
@@ -41,8 +45,13 @@ package struct Entry {
   var program: String
   var output: Output
   var surroundings: Surroundings
+  var transfer: (any RegistryTransfer)?
 
-  package init(persona: Persona, program: String, output: Output, surroundings: Surroundings) {
+  package init(
+    persona: Persona, program: String, output: Output, surroundings: Surroundings,
+    transfer: (any RegistryTransfer)? = nil
+  ) {
+    self.transfer = transfer
     self.persona = persona
     self.program = program
     self.output = output
@@ -66,6 +75,9 @@ package struct Entry {
     guard let verb = VerbTable.verb(spelling, for: persona) else { return unknown(spelling, rest) }
     let session = Session(
       persona: persona, surroundings: surroundings, global: global, output: output)
+    session.transfer = transfer
+    session.leadingWords = global.words(behindVerb: PeerFlag.global(for: persona))
+    session.verbWords = rest
     switch verb.body {
     case .peer(let body): return run(verb, body, rest, session)
     case .command(let type): return run(verb, type, rest, session)

@@ -1,3 +1,5 @@
+import StrataSystem
+
 /// A command line taken apart by the flag rules of containers-storage, which ArgumentParser cannot
 /// give: values by `=` or in the next word, single letters in a bundle, booleans with a value, and
 /// an end at the first word that is no option (storage-format 8.1, measured with 1.43).
@@ -124,6 +126,15 @@ package struct PeerArguments: Sendable, Equatable {
 
   /// All texts of an option.
   package func list(_ key: String) -> [String] { values[key] ?? [] }
+
+  /// The values again as words, for a program that takes them behind its verb.
+  func words(behindVerb flags: [PeerFlag]) -> [RawPath] {
+    flags.filter { !["help", "unshare"].contains($0.key) }.flatMap { flag -> [RawPath] in
+      let texts = list(flag.key)
+      if flag.kind == .switched { return texts == ["true"] ? [RawPath(flag.names[0])] : [] }
+      return texts.map { RawPath("\(flag.names[0])=\($0)") }
+    }
+  }
 
   /// These values over those of `earlier`, as later words of one line.
   package func over(_ earlier: PeerArguments, lists: Set<String>) -> PeerArguments {

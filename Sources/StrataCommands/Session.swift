@@ -11,6 +11,12 @@ final class Session {
   private(set) var surroundings: Surroundings
   /// Options that count on both sides of the verb.
   var global: PeerArguments
+  /// The network half, in the program that has it.
+  var transfer: (any RegistryTransfer)?
+  /// The options before the verb that every verb takes behind it too, for a program that goes on.
+  var leadingWords: [RawPath] = []
+  /// The words behind the verb.
+  var verbWords: [String] = []
   private var openStore: Store?
   private var loadedSettings: StorageSettings?
 

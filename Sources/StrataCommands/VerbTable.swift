@@ -3,7 +3,8 @@ package enum VerbTable {
   package static let all: [Verb] = images + containers + layers + anything + DataVerbs.all + store
 
   private static let images: [Verb] = [
-    .importImage, .exportImage, .commit, .images, .image, .imagesByDigest, .createImage,
+    .pull, .push, .importImage, .exportImage, .commit, .images, .image, .imagesByDigest,
+    .createImage,
     .deleteImage, .imageDirectory, .imageRunDirectory, .tree,
   ]
   private static let containers: [Verb] = [

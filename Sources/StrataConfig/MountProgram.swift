@@ -30,11 +30,16 @@ extension StorageSettings {
 
   /// Where `strata-overlay` is.
   package static func ownMountProgram(_ surroundings: Surroundings) -> RawPath? {
+    ownProgram("strata-overlay", surroundings)
+  }
+
+  /// A program of ours: the one beside this executable, else the one in PATH.
+  package static func ownProgram(_ name: RawPath, _ surroundings: Surroundings) -> RawPath? {
     if let executable = try? FileDescriptor.workingDirectory.readLink("/proc/self/exe") {
-      let beside = executable.parent.appending("strata-overlay")
+      let beside = executable.parent.appending(name)
       if isExecutable(beside) { return beside }
     }
-    return search("strata-overlay", surroundings)
+    return search(name, surroundings)
   }
 
   /// A program of this name in PATH.

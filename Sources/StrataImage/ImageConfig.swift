@@ -1,18 +1,18 @@
-import StrataJSON
-import StrataModel
+package import StrataJSON
+package import StrataModel
 
 /// What Strata reads of an image's config.
 ///
 /// The bytes themselves are never written anew: their digest
 /// is the image's id.
-struct ImageConfig {
-  let bytes: [UInt8]
-  let json: JSONValue
+package struct ImageConfig: Sendable {
+  package let bytes: [UInt8]
+  package let json: JSONValue
   /// The digests of the plain layer tars, lowest first.
-  let diffIDs: [Digest]
+  package let diffIDs: [Digest]
 
   /// Reads a config; `what` is for messages.
-  init(_ bytes: [UInt8], what: String) throws(StoreError) {
+  package init(_ bytes: [UInt8], what: String) throws(StoreError) {
     self.bytes = bytes
     json = try parseJSON(bytes, what: what)
     guard case .object = json else { throw malformed("\(what) is no image config") }
@@ -36,16 +36,16 @@ struct ImageConfig {
   var created: Timestamp? { json["created"]?.string.flatMap { Timestamp($0) } }
 
   /// The platform in words, as `linux/amd64`.
-  var platform: String {
+  package var platform: String {
     "\(json["os"]?.string ?? "linux")/\(json["architecture"]?.string ?? "unknown")"
   }
 }
 
 /// The processor as image formats name it.
 #if arch(arm64)
-  let hostArchitecture = "arm64"
+  package let hostArchitecture = "arm64"
 #elseif arch(x86_64)
-  let hostArchitecture = "amd64"
+  package let hostArchitecture = "amd64"
 #else
-  let hostArchitecture = "unknown"
+  package let hostArchitecture = "unknown"
 #endif

@@ -37,6 +37,18 @@ public func importImage(
   }
 }
 
+/// Reads an image that has been found already, under the names that it has.
+///
+/// As `importImage(_:into:options:)`; names by digest are taken as they are.
+package func importImage(
+  _ image: SourceImage, into store: Store, progress: (any TransferProgress)?
+) throws(StoreError) -> ImageRecord {
+  let importer = Importer(store: store, image: image, progress: progress)
+  return try Interruption.puttingOff { () throws(StoreError) in
+    try importer.run(names: image.names)
+  }
+}
+
 /// Brings an image name to podman's normal form: `two` is `localhost/two:latest`.
 public func normalizedReference(_ name: String) throws(StoreError) -> String {
   do throws(Reference.InvalidReference) {

@@ -1,18 +1,18 @@
 import StrataDigest
-import StrataJSON
-import StrataModel
+package import StrataJSON
+package import StrataModel
 import StrataSystem
 
 /// A pointer to a blob: what it is, its digest and its size.
-struct Descriptor {
-  var mediaType: String
-  var digest: Digest
-  var size: Int64
+package struct Descriptor: Sendable {
+  package var mediaType: String
+  package var digest: Digest
+  package var size: Int64
   /// The whole JSON object, with annotations and platform.
-  var json: JSONValue
+  package var json: JSONValue
 
   /// Reads a descriptor; `what` is for messages.
-  init(_ json: JSONValue, what: String) throws(StoreError) {
+  package init(_ json: JSONValue, what: String) throws(StoreError) {
     guard let text = json["digest"]?.string else { throw malformed("\(what) has no digest") }
     do throws(Digest.ParseError) {
       digest = try Digest(text)
@@ -33,7 +33,7 @@ struct Descriptor {
   }
 
   /// As above, without annotations.
-  init(mediaType: String, digest: Digest, size: Int64) {
+  package init(mediaType: String, digest: Digest, size: Int64) {
     self.mediaType = mediaType
     self.digest = digest
     self.size = size
@@ -43,20 +43,20 @@ struct Descriptor {
     ])
   }
 
-  func annotation(_ name: String) -> String? { json["annotations"]?[name]?.string }
+  package func annotation(_ name: String) -> String? { json["annotations"]?[name]?.string }
 }
 
 /// An image manifest, of OCI or of Docker's schema 2.
 ///
 /// Its bytes are kept as they came.
-struct Manifest {
-  let bytes: [UInt8]
-  let mediaType: String
-  let config: Descriptor
-  let layers: [Descriptor]
+package struct Manifest: Sendable {
+  package let bytes: [UInt8]
+  package let mediaType: String
+  package let config: Descriptor
+  package let layers: [Descriptor]
 
   /// Reads a manifest; `what` is for messages, `mediaType` what its descriptor says.
-  init(_ bytes: [UInt8], mediaType: String, what: String) throws(StoreError) {
+  package init(_ bytes: [UInt8], mediaType: String, what: String) throws(StoreError) {
     let json = try parseJSON(bytes, what: what)
     self.bytes = bytes
     if json["schemaVersion"]?.int64 == 1 {
@@ -90,7 +90,7 @@ struct Manifest {
     self.layers = descriptors
   }
 
-  var isOCI: Bool { mediaType == MediaType.ociManifest }
+  package var isOCI: Bool { mediaType == MediaType.ociManifest }
 
   /// The OCI manifest of a config and layers, in the spelling of the Go tools.
   ///
@@ -120,7 +120,7 @@ struct Manifest {
 }
 
 /// Parses JSON; `what` is for messages.
-func parseJSON(_ bytes: [UInt8], what: String) throws(StoreError) -> JSONValue {
+package func parseJSON(_ bytes: [UInt8], what: String) throws(StoreError) -> JSONValue {
   do throws(JSONError) {
     return try JSONValue(parsing: bytes)
   } catch {

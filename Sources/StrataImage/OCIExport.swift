@@ -56,29 +56,6 @@ extension StoredImage {
     return Descriptor(
       mediaType: MediaType.ociManifest, digest: manifest.digest, size: manifest.size)
   }
-
-  private func ociManifest(_ descriptors: [Descriptor]) -> [UInt8] {
-    guard let manifest, manifest.isOCI, manifest.layers.count == descriptors.count,
-      var json = try? JSONValue(parsing: manifest.bytes)
-    else {
-      let config = Descriptor(
-        mediaType: MediaType.ociConfig, digest: configDigest, size: Int64(config.bytes.count))
-      return Manifest.oci(config: config, layers: descriptors, statesType: true)
-    }
-    if zip(manifest.layers, descriptors).allSatisfy({ $0.digest == $1.digest }) {
-      return manifest.bytes
-    }
-    // Annotations, of the image and of its layers, stay.
-    json["layers"] = .array(
-      zip(manifest.layers, descriptors).map { old, new in
-        var layer = old.json
-        layer["mediaType"] = .string(new.mediaType)
-        layer["digest"] = .string(new.digest.description)
-        layer["size"] = .integer(new.size)
-        return layer
-      })
-    return json.encoded()
-  }
 }
 
 /// `index.json` with one more image, or with another image under a name that it has.

@@ -6,6 +6,12 @@ public struct TransferLayer: Sendable {
   public var digest: Digest
   /// How many bytes will be read, if that is known beforehand.
   public var size: Int64?
+
+  /// A layer of this digest.
+  package init(digest: Digest, size: Int64?) {
+    self.digest = digest
+    self.size = size
+  }
 }
 
 /// What happens while an image is imported, exported or committed.

@@ -1,38 +1,63 @@
 import StrataJSON
-import StrataModel
-import StrataStore
-import StrataSystem
+package import StrataModel
+package import StrataStore
+package import StrataSystem
 
 /// An image that has been found outside a store and whose layers have yet to be read.
-struct SourceImage {
+package struct SourceImage {
   /// Where it lies, for messages.
-  var location: String
-  var config: ImageConfig
-  var configDigest: Digest
+  package var location: String
+  package var config: ImageConfig
+  package var configDigest: Digest
   /// One for each diff ID of the config, lowest first.
-  var layers: [SourceLayer]
-  var manifest: SourceManifest
+  package var layers: [SourceLayer]
+  package var manifest: SourceManifest
   /// The index that led to the manifest, if one did, with its digest.
-  var index: (bytes: [UInt8], digest: Digest)?
+  package var index: (bytes: [UInt8], digest: Digest)?
   /// The names that the source gives it, in normal form.
-  var names: [String]
+  package var names: [String]
   /// What of the source could not be taken over, in lines for people.
-  var warnings: [String] = []
+  package var warnings: [String] = []
+
+  package init(
+    location: String, config: ImageConfig, configDigest: Digest, layers: [SourceLayer],
+    manifest: SourceManifest, index: (bytes: [UInt8], digest: Digest)?, names: [String],
+    warnings: [String] = []
+  ) {
+    self.location = location
+    self.config = config
+    self.configDigest = configDigest
+    self.layers = layers
+    self.manifest = manifest
+    self.index = index
+    self.names = names
+    self.warnings = warnings
+  }
 }
 
 /// One layer of an image outside a store.
-struct SourceLayer {
+package struct SourceLayer {
   /// The blob's digest where the source names one, else the diff ID.
-  var digest: Digest
-  var size: Int64?
+  package var digest: Digest
+  package var size: Int64?
   /// What the blob must turn out to be.
-  var expected: LayerExpectation
+  package var expected: LayerExpectation
   /// Opens the blob.
-  var open: () throws(StoreError) -> any ByteSource
+  package var open: () throws(StoreError) -> any ByteSource
+
+  package init(
+    digest: Digest, size: Int64?, expected: LayerExpectation,
+    open: @escaping () throws(StoreError) -> any ByteSource
+  ) {
+    self.digest = digest
+    self.size = size
+    self.expected = expected
+    self.open = open
+  }
 }
 
 /// Where the manifest of an image comes from.
-enum SourceManifest {
+package enum SourceManifest {
   /// The source has one.
   case given([UInt8], Digest)
   /// The source has none, and it is made of the layers as they are in the store.

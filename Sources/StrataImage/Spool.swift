@@ -1,16 +1,16 @@
-import StrataModel
-import StrataSystem
+package import StrataModel
+package import StrataSystem
 
 /// A file without a name for bytes that must be read twice or by offset.
 ///
 /// The kernel frees it when the last descriptor goes, so nothing is left behind however the program
 /// ends.
-final class Spool: ByteSink, Sendable {
+package final class Spool: ByteSink, Sendable {
   private let file: SharedDescriptor
   private let directory: RawPath
 
   /// An empty file in the file system of `directory`.
-  init(in directory: RawPath) throws(StoreError) {
+  package init(in directory: RawPath) throws(StoreError) {
     self.directory = directory
     file = SharedDescriptor(try Self.open(in: directory))
   }
@@ -33,7 +33,7 @@ final class Spool: ByteSink, Sendable {
     }
   }
 
-  func write(_ bytes: RawSpan) throws(StreamError) {
+  package func write(_ bytes: RawSpan) throws(StreamError) {
     try Interruption.checkStream()
     do throws(Errno) {
       try file.view.writeAll(bytes)
@@ -43,14 +43,14 @@ final class Spool: ByteSink, Sendable {
   }
 
   /// How much was written.
-  func size() throws(StoreError) -> Int64 {
+  package func size() throws(StoreError) -> Int64 {
     try calling("stat a temporary file in \(directory)") { () throws(Errno) in
       try file.view.status().size
     }
   }
 
   /// What was written, as a file of an archive or of its own.
-  var contents: SharedDescriptor { file }
+  package var contents: SharedDescriptor { file }
 
   /// Everything from the start; several may be read at once.
   func source() throws(StoreError) -> RangeSource {
@@ -59,21 +59,21 @@ final class Spool: ByteSink, Sendable {
 }
 
 /// A part of an open file, read by offset, so that parts of one file can be read at once.
-final class RangeSource: ByteSource {
+package final class RangeSource: ByteSource {
   private let file: SharedDescriptor
   private let end: Int64
   private let name: String
   private var position: Int64
 
   /// The bytes of `range`; `name` is for messages.
-  init(_ file: SharedDescriptor, _ range: Range<Int64>, name: String) {
+  package init(_ file: SharedDescriptor, _ range: Range<Int64>, name: String) {
     self.file = file
     self.name = name
     position = range.lowerBound
     end = range.upperBound
   }
 
-  func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
+  package func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
     if position >= end { return 0 }
     let wanted = Int(min(Int64(span.byteCount), end - position))
     var part = span._mutatingExtracting(first: wanted)

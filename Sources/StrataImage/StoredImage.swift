@@ -1,23 +1,23 @@
 import StrataCompression
 import StrataDigest
-import StrataModel
-import StrataStore
-import StrataSystem
+package import StrataModel
+package import StrataStore
+package import StrataSystem
 
 /// An image in a store with all that a copy of it needs.
-struct StoredImage {
+package struct StoredImage {
   let store: Store
-  let record: ImageRecord
-  let config: ImageConfig
-  let configDigest: Digest
+  package let record: ImageRecord
+  package let config: ImageConfig
+  package let configDigest: Digest
   /// As the store has it; nil where it has none that can be read.
-  let manifest: Manifest?
+  package let manifest: Manifest?
   let manifestDigest: Digest?
   /// Lowest first.
-  let layers: [LayerRecord]
+  package let layers: [LayerRecord]
 
   /// Reads everything of an image but its layers' content.
-  init(_ key: String, in store: Store) throws(StoreError) {
+  package init(_ key: String, in store: Store) throws(StoreError) {
     self.store = store
     let record = try Self.find(key, in: store)
     self.record = record
@@ -61,7 +61,7 @@ struct StoredImage {
   }
 
   /// The layers from the lowest up to `top`.
-  static func chain(_ top: String?, in store: Store) throws(StoreError) -> [LayerRecord] {
+  package static func chain(_ top: String?, in store: Store) throws(StoreError) -> [LayerRecord] {
     var layers: [LayerRecord] = []
     var next = top
     while let id = next {
@@ -73,7 +73,7 @@ struct StoredImage {
   }
 
   /// The names that a copy should carry: the one that it was asked for by, else all.
-  func names(askedFor key: String) -> [String] {
+  package func names(askedFor key: String) -> [String] {
     if record.names.contains(key) { return [key] }
     if let name = try? Reference(normalizing: key).description, record.names.contains(name) {
       return [name]
@@ -83,14 +83,19 @@ struct StoredImage {
 }
 
 /// A layer's blob as it was written out.
-struct WrittenBlob {
-  var digest: Digest
-  var size: Int64
+package struct WrittenBlob: Sendable {
+  package var digest: Digest
+  package var size: Int64
+
+  package init(digest: Digest, size: Int64) {
+    self.digest = digest
+    self.size = size
+  }
 }
 
 extension StoredImage {
   /// Writes a layer in a compression and verifies that its content is what the config says.
-  func writeLayer(
+  package func writeLayer(
     _ number: Int, _ compression: Compression, to sink: any ByteSink,
     progress: (any TransferProgress)?
   ) throws(StoreError) -> WrittenBlob {

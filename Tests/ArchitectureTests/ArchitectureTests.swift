@@ -21,7 +21,10 @@ struct LayeringTests {
 
   @Test("no target is used by an inner one")
   func noCycle() {
-    var done: Set<String> = ["Crypto", "TOMLKit", "ArgumentParser"]
+    var done: Set<String> = [
+      "Crypto", "TOMLKit", "ArgumentParser", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOPosix",
+      "NIOSSL",
+    ]
     var left = allowedArrows
     while let next = left.first(where: { done.isSuperset(of: $0.value) }) {
       done.insert(next.key)
@@ -52,6 +55,26 @@ struct LayeringTests {
       reached == [
         "strata-overlay", "StrataOverlay", "StrataFUSE", "StrataSystem", "CStrata", "CFUSE3",
       ])
+  }
+
+  @Test("the network reaches strata-lazy alone")
+  func networkStaysOut() throws {
+    let targets = Dictionary(
+      uniqueKeysWithValues: try manifestTargets().map { ($0.name, $0.dependencies) })
+    func reached(from name: String) -> Set<String> {
+      var reached: Set<String> = []
+      var next: Set<String> = [name]
+      while let name = next.popFirst() {
+        reached.insert(name)
+        next.formUnion((targets[name] ?? []).subtracting(reached))
+      }
+      return reached
+    }
+    #expect(reached(from: "strata-lazy").contains("AsyncHTTPClient"))
+    for name in ["strata", "strata-overlay"] {
+      #expect(
+        reached(from: name).isDisjoint(with: ["StrataRegistry", "AsyncHTTPClient", "NIOCore"]))
+    }
   }
 
   @Test("docs/architecture.md names every target")

@@ -27,6 +27,17 @@ let allowedArrows: [String: Set<String>] = [
   "StrataCommands": storeRing.union([
     "StrataDrivers", "StrataStore", "StrataImage", "StrataConfig", "ArgumentParser",
   ]),
+  "StrataDistribution": ["StrataJSON", "StrataModel"],
+  "StrataRegistry": [
+    "StrataConfig", "StrataDistribution", "StrataDigest", "StrataModel", "StrataSystem",
+    "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
+  ],
+  "StrataTransfer": [
+    "StrataRegistry", "StrataLazy", "StrataDistribution", "StrataCommands", "StrataImage",
+    "StrataStore",
+    "StrataConfig", "StrataDigest", "StrataJSON", "StrataModel", "StrataSystem",
+  ],
+  "strata-lazy": ["StrataTransfer", "StrataCommands", "StrataSystem"],
   "strata": ["StrataCommands"],
   "strata-overlay": ["StrataOverlay", "StrataFUSE", "StrataSystem"],
   "StrataTestSupport": ["StrataSystem", "StrataModel"],
@@ -106,7 +117,11 @@ private func dependencies(in declaration: Substring) -> Set<String> {
   let list = declaration[open...close]
   var names = Set(texts(in: list))
   if list.contains(", crypto") || list.contains("[crypto") { names.insert("Crypto") }
-  if list.contains("argumentParser") { names.insert("ArgumentParser") }
+  let products = [
+    "argumentParser": "ArgumentParser", "httpClient": "AsyncHTTPClient", "nioCore": "NIOCore",
+    "nioHTTP": "NIOHTTP1", "nioPosix": "NIOPosix", "nioSSL": "NIOSSL",
+  ]
+  for (word, module) in products where list.contains(word) { names.insert(module) }
   return names
 }
 
