@@ -28,9 +28,24 @@ extension Session {
   /// As `key` for verbs that take images alone.
   func imageKey(_ word: String, in store: Store) throws(StoreError) -> String {
     guard persona == .strata else { return word }
+    return try image(word, in: store).id
+  }
+
+  /// What names an image: the one of its names that the word stands for, else its id.
+  func imageReference(_ word: String, in store: Store) throws(StoreError) -> String {
+    let image = try image(word, in: store)
+    if image.id == word || image.names.contains(word) { return word }
+    guard let reference = try? Reference(normalizing: word) else { return image.id }
+    return image.names.first { $0 == reference.description }
+      ?? image.names.first { isShort(reference, for: $0) } ?? image.id
+  }
+
+  /// The image of a word: whoever has it for an id or a name, then by a short name, then by the
+  /// beginning of an id.
+  private func image(_ word: String, in store: Store) throws(StoreError) -> ImageRecord {
     let found = try known { () throws(StoreError) in try store.image(word) }
-    if let found, found.id == word || found.names.contains(word) { return found.id }
-    if let image = try imageByShortName(word, in: store) ?? found { return image.id }
+    if let found, found.id == word || found.names.contains(word) { return found }
+    if let image = try imageByShortName(word, in: store) ?? found { return image }
     throw StoreError(
       .imageUnknown, "no image is called \(word): `strata images` lists what there is")
   }
@@ -70,10 +85,14 @@ extension Session {
     if let exact = images.first(where: { $0.names.contains(reference.description) }) {
       return exact
     }
-    guard reference.domain == "localhost" else { return nil }
-    let tail = "/" + reference.path + (reference.tag.map { ":" + $0 } ?? "")
-    let found = images.filter { $0.names.contains { $0.hasSuffix(tail) } }
+    let found = images.filter { $0.names.contains { isShort(reference, for: $0) } }
     return found.count == 1 ? found[0] : nil
+  }
+
+  /// Whether a name ends with what was said without a domain.
+  private func isShort(_ reference: Reference, for name: String) -> Bool {
+    guard reference.domain == "localhost" else { return false }
+    return name.hasSuffix("/" + reference.path + (reference.tag.map { ":" + $0 } ?? ""))
   }
 }
 
@@ -156,10 +175,10 @@ extension Call {
   /// All of `--file` or standard input, up to the size of a data item that makes sense.
   func inputBytes() throws -> [UInt8] { try input().readToEnd(limit: 1 << 30) }
 
-  /// Gives bytes to `--file` or standard output; a file that could not be finished is removed.
+  /// Gives bytes to `--file` or standard output; a plain file appears whole or stays as it was.
   ///
-  /// What is no plain file is written to as it stands and never removed: a device, a pipe, and
-  /// what a link like /dev/stdout leads to.
+  /// What is no plain file is written to as it stands: a device, a pipe, and what a link like
+  /// /dev/stdout leads to.
   func withOutput(_ body: (any ByteSink) throws -> Void) throws {
     guard let path = arguments.text("file"), !path.isEmpty else {
       output.flush()
@@ -168,23 +187,28 @@ extension Call {
     }
     let name = RawPath(path)
     let here = FileDescriptor.workingDirectory
-    let file: FileDescriptorOwner
+    let old = try? here.status(of: name)
+    let folder = name.parent.isEmpty ? "." : name.parent
+    var special: FileSink?
+    let directory: SharedDescriptor
     do throws(Errno) {
-      file = try here.open(name, [.writeOnly, .create, .truncate], mode: 0o666)
+      if let old, old.type != .regular || old.isMountRoot {
+        special = FileSink(
+          try here.open(name, [.writeOnly, .create, .truncate], mode: 0o666), name: name)
+      } else if old != nil {
+        // One that may not be written is not replaced either.
+        try here.open(name, .writeOnly).close()
+      }
+      directory = SharedDescriptor(try here.open(folder, [.readOnly, .directory]))
     } catch {
       throw StoreError(.system(error.rawValue), "open \(path): \(error)")
     }
-    let opened = try? file.view.status()
-    do {
-      try body(FileSink(file, name: name))
-    } catch {
-      // Not through a link, and nothing that took the name meanwhile.
-      if let opened, opened.type == .regular, let named = try? here.status(of: name),
-        named.device == opened.device, named.inode == opened.inode
-      {
-        try? here.unlink(name)
-      }
-      throw error
+    if let special { return try body(special) }
+    try withExtendedLifetime(directory) {
+      let file = try NewFile(in: directory.view, folder, name: name, mode: 0o666)
+      if let old { file.resemble(old) }
+      try body(file)
+      try file.publish(as: name.lastComponent)
     }
   }
 }

@@ -18,8 +18,8 @@ public struct ExportOptions {
 /// Writes an image out of a store and returns the digest of the manifest as written.
 ///
 /// The config keeps its bytes and every layer its diff ID (but see `LazyForm.eStargz`), which is verified
-/// while it is written.
-/// The destination appears whole or not at all.
+/// while it is written. An archive gets the name that the destination says, else the one that `image`
+/// is; an id gives it none. The destination appears whole or not at all.
 @discardableResult
 public func exportImage(
   _ image: String, from store: Store, to destination: ImageDestination,
@@ -42,16 +42,17 @@ public func exportImage(
     }
   case .ociArchive(let path, let tag):
     return try exportArchive(
-      stored, path, name: tag ?? stored.names(askedFor: image).first, options)
+      stored, path, name: tag ?? stored.name(askedFor: image), options)
   case .dockerArchive(let path, let name):
     guard options.lazyForm == nil else {
       throw StoreError(
         .usage, "a docker-archive holds plain tars: write oci: or oci-archive: for lazy layers")
     }
-    let names = try name.map { name throws(StoreError) in [try imageName(name)] }
+    let given = try name.map { name throws(StoreError) in try imageName(name) }
+    let names = [given ?? stored.name(askedFor: image)].compactMap { $0 }
     let archive = try ArchiveWriter(path)
     let digest = try stored.writeDockerArchive(
-      to: archive, names: names ?? stored.names(askedFor: image), options)
+      to: archive, names: names, options)
     try archive.finish()
     return digest
   }

@@ -1,37 +1,43 @@
-import StrataModel
-import StrataSystem
+package import StrataModel
+package import StrataSystem
 
 /// A file that gets its name when it is complete, so that nobody ever sees half of it.
 ///
 /// It has no name before that where the file system can do so, and a killed program leaves nothing.
-final class NewFile: ByteSink {
+package final class NewFile: ByteSink {
   private let directory: FileDescriptor
   private let path: RawPath
+  private let what: String
   private let file: SharedDescriptor
   /// The passing name, where there must be one.
   private var temporaryName: RawPath?
   private let interruption = InterruptionHold()
 
-  /// A file to be in an open directory, which outlives it; `path` is the directory's, for messages.
-  init(in directory: FileDescriptor, _ path: RawPath) throws(StoreError) {
+  /// A file to be in an open directory, which outlives it.
+  ///
+  /// For messages: `path` is the directory's, `name` the one that the file is to have, if it is known.
+  package init(
+    in directory: FileDescriptor, _ path: RawPath, name: RawPath? = nil, mode: UInt32 = 0o644
+  ) throws(StoreError) {
     self.directory = directory
     self.path = path
-    var name: RawPath?
+    what = name?.description ?? "a file in \(path)"
+    var passing: RawPath?
     file = try calling("make a file in \(path)") { () throws(Errno) in
       do throws(Errno) {
         return SharedDescriptor(
-          try directory.open(".", [.writeOnly, .temporaryFile], mode: 0o644))
+          try directory.open(".", [.writeOnly, .temporaryFile], mode: mode))
       } catch {
         guard error == .notSupported || error == .isADirectory || error == .invalidArgument else {
           throw error
         }
-        let passing = Self.passingName()
-        name = passing
+        let name = Self.passingName()
+        passing = name
         return SharedDescriptor(
-          try directory.open(passing, [.writeOnly, .create, .exclusive], mode: 0o644))
+          try directory.open(name, [.writeOnly, .create, .exclusive], mode: mode))
       }
     }
-    temporaryName = name
+    temporaryName = passing
   }
 
   /// Refuses a name that something else than a file has: a rename would put the new file in the place
@@ -50,6 +56,12 @@ final class NewFile: ByteSink {
     }
   }
 
+  /// Takes owner and mode of the file that it will replace, as far as the kernel lets it.
+  package func resemble(_ old: FileStatus) {
+    try? file.view.setOwner(uid: old.uid, gid: old.gid)
+    try? file.view.setMode(old.permissions)
+  }
+
   deinit {
     if let temporaryName { try? directory.unlink(temporaryName) }
   }
@@ -58,17 +70,20 @@ final class NewFile: ByteSink {
     RawPath(".strata-\(hexText(randomBytes(8)))")
   }
 
-  func write(_ bytes: RawSpan) throws(StreamError) {
+  /// Whether a name is one that a file has until it is complete.
+  static func isPassing(_ name: RawPath) -> Bool { name.bytes.starts(with: ".strata-".utf8) }
+
+  package func write(_ bytes: RawSpan) throws(StreamError) {
     try Interruption.checkStream()
     do throws(Errno) {
       try file.view.writeAll(bytes)
     } catch {
-      throw StreamError(error, "write a file in \(path)")
+      throw StreamError(error, "write \(what)")
     }
   }
 
   /// Brings the content to the disk and gives the file its name, in place of one that has it.
-  func publish(as name: RawPath) throws(StoreError) {
+  package func publish(as name: RawPath) throws(StoreError) {
     if let type = (try? directory.status(of: name))?.type, ![.regular, .symlink].contains(type) {
       throw StoreError(.usage, "\(path.appending(name)) is there already and no plain file")
     }

@@ -3,7 +3,8 @@ import StrataSystem
 
 /// Writes images into a folder in the OCI image layout.
 ///
-/// What it has made is taken away again unless
+/// `oci-layout` is written before anything else and tells a folder that a killed program has begun,
+/// or another is writing to, from one of other things. What it has made is taken away again unless
 /// the image becomes complete.
 final class OCILayoutWriter: BlobWriter {
   private let path: RawPath
@@ -25,6 +26,7 @@ final class OCILayoutWriter: BlobWriter {
           try cwd.open(path, [.readOnly, .directory])
         })
       try Self.refuseForeign(root.view, path, isNew: isNew)
+      if try Self.mark(root.view, path) { made.append(("oci-layout", false)) }
       for name: RawPath in ["blobs", "blobs/sha256"]
       where try Self.makeDirectory(name, in: root.view, path.appending(name)) {
         made.append((name, true))
@@ -58,12 +60,22 @@ final class OCILayoutWriter: BlobWriter {
     throws(StoreError)
   {
     if isNew { return }
-    let (entries, isLayout) = try calling("read \(path)") { () throws(Errno) in
-      (try root.entries(), try root.exists("index.json"))
-    }
-    guard entries.isEmpty || isLayout else {
+    let entries = try calling("read \(path)") { () throws(Errno) in try root.entries() }
+    let marks: [RawPath] = ["oci-layout", "index.json"]
+    if entries.contains(where: { marks.contains($0.name) }) { return }
+    // What earlier versions, which wrote the mark last, may have left.
+    guard entries.allSatisfy({ $0.name == "blobs" || NewFile.isPassing($0.name) }) else {
       throw StoreError(.usage, "\(path): this folder is not empty and no OCI image layout")
     }
+  }
+
+  /// True if the mark of a layout was missing.
+  private static func mark(_ root: FileDescriptor, _ path: RawPath) throws(StoreError) -> Bool {
+    let isThere = try calling("stat \(path)/oci-layout") { () throws(Errno) in
+      try root.exists("oci-layout")
+    }
+    if !isThere { try write(layoutVersion, as: "oci-layout", in: root, path) }
+    return !isThere
   }
 
   func put(_ write: (any ByteSink) throws(StoreError) -> WrittenBlob) throws(StoreError)
@@ -87,15 +99,8 @@ final class OCILayoutWriter: BlobWriter {
     _ = try calling("lock \(path)") { () throws(Errno) in
       try root.view.flock(exclusive: true, wait: true)
     }
-    if try !calling(
-      "stat \(path)/oci-layout",
-      { () throws(Errno) in
-        try root.view.exists("oci-layout")
-      })
-    {
-      try write(layoutVersion, as: "oci-layout")
-      made.append(("oci-layout", false))
-    }
+    // Another that has made the mark and failed has taken it away.
+    if try Self.mark(root.view, path) { made.append(("oci-layout", false)) }
     var old: [UInt8]?
     do throws(Errno) {
       old = try root.view.contents(of: "index.json", limit: 32 << 20)
@@ -106,11 +111,13 @@ final class OCILayoutWriter: BlobWriter {
     }
     let index = try indexText(
       old, adding: manifest, name: tag, what: "\(path)/index.json")
-    try write(index, as: "index.json")
+    try Self.write(index, as: "index.json", in: root.view, path)
   }
 
-  private func write(_ bytes: [UInt8], as name: RawPath) throws(StoreError) {
-    let file = try NewFile(in: root.view, path)
+  private static func write(
+    _ bytes: [UInt8], as name: RawPath, in root: FileDescriptor, _ path: RawPath
+  ) throws(StoreError) {
+    let file = try NewFile(in: root, path)
     try streaming("write \(path)/\(name)") { () throws(StreamError) in try file.write(bytes) }
     try file.publish(as: name)
   }

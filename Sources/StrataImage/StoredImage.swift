@@ -72,13 +72,13 @@ package struct StoredImage {
     return layers.reversed()
   }
 
-  /// The names that a copy should carry: the one that it was asked for by, else all.
-  package func names(askedFor key: String) -> [String] {
-    if record.names.contains(key) { return [key] }
-    if let name = try? Reference(normalizing: key).description, record.names.contains(name) {
-      return [name]
-    }
-    return record.names
+  /// The name that a copy should carry: the one that it was asked for by, as with `podman save`; nil
+  /// where that was an id.
+  package func name(askedFor key: String) -> String? {
+    if record.names.contains(key) { return key }
+    guard let name = try? Reference(normalizing: key).description, record.names.contains(name)
+    else { return nil }
+    return name
   }
 }
 

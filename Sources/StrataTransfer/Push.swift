@@ -48,7 +48,8 @@ struct Push {
     if let given = order.destination {
       return try client.configuration.destinationReference(given)
     }
-    guard let own = image.names(askedFor: order.image).first else {
+    guard let own = image.name(askedFor: order.image) ?? image.record.names.first
+    else {
       throw StoreError(
         .usage, "image \(image.record.id.prefix(12)) has no name: say where it goes")
     }

@@ -113,3 +113,58 @@ same_image() { # an image reference for skopeo: same diff IDs, same config byte 
   [[ ! -e $T/other && ! -e $T/other.tar ]]
   refused "no destination" -- strata export demo oci:
 }
+
+@test "an archive has the name that was asked for, and none where an id was" {
+  local id kind
+  strata add-names --name localhost/other:v1 --name example.org/third/name:v2 demo
+  id=$(strata images --json | jq -r '.[0].id')
+  tags() { tar xOf "$T/out.tar" manifest.json | jq -c '.[0].RepoTags'; }
+  strata export --quiet example.org/third/name:v2 "docker-archive:$T/out.tar"
+  [[ $(tags) == '["example.org/third/name:v2"]' ]]
+  # Short names stand for the whole ones.
+  strata export --quiet demo "docker-archive:$T/out.tar"
+  [[ $(tags) == '["localhost/demo:latest"]' ]]
+  strata export --quiet name:v2 "docker-archive:$T/out.tar"
+  [[ $(tags) == '["example.org/third/name:v2"]' ]]
+  for kind in "$id" "${id:0:12}"; do
+    strata export --quiet "$kind" "docker-archive:$T/out.tar"
+    [[ $(tags) == '[]' ]]
+  done
+  strata export --quiet demo "docker-archive:$T/out.tar:said:v3"
+  [[ $(tags) == '["localhost/said:v3"]' ]]
+  reference() { tar xOf "$T/oci.tar" index.json | jq -c '.manifests[0].annotations["org.opencontainers.image.ref.name"]'; }
+  strata export --quiet other:v1 "oci-archive:$T/oci.tar"
+  [[ $(reference) == '"localhost/other:v1"' ]]
+  strata export --quiet "$id" "oci-archive:$T/oci.tar"
+  [[ $(reference) == null ]]
+}
+
+@test "what a killed export has begun is taken up by the next, and two may begin one folder" {
+  local round child
+  for round in 1 2 3 4 5 6; do
+    "$STRATA" --graph "$G" --run "$R" export --quiet demo "oci:$T/begun" &
+    child=$!
+    sleep "0.0$((round * 7 % 10))"
+    kill -9 "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+  done
+  strata export --quiet demo "oci:$T/begun:v1"
+  same_image "oci:$T/begun:v1"
+  # As versions before left it.
+  mkdir -p "$T/old/blobs/sha256"
+  strata export --quiet demo "oci:$T/old:v1"
+  mkdir "$T/mark"
+  echo '{"imageLayoutVersion":"1.0.0"}' >"$T/mark/oci-layout"
+  strata export --quiet demo "oci:$T/mark:v1"
+  same_image "oci:$T/mark:v1"
+  mkdir "$T/foreign"
+  touch "$T/foreign/file"
+  refused "$T/foreign" "no OCI image layout" -- strata export --quiet demo "oci:$T/foreign"
+  [[ $(ls -A "$T/foreign") == file ]]
+  strata export --quiet demo "oci:$T/both:v1" &
+  child=$!
+  strata export --quiet demo "oci:$T/both:v2"
+  wait "$child"
+  same_image "oci:$T/both:v1"
+  same_image "oci:$T/both:v2"
+}

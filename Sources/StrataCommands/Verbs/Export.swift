@@ -65,7 +65,7 @@ struct ExportCommand: StrataCommand {
     defer { progress?.end() }
     let store = try session.store()
     let digest = try exportImage(
-      try session.imageKey(image, in: store), from: store, to: target, options: options)
+      try session.imageReference(image, in: store), from: store, to: target, options: options)
     progress?.end()
     session.output.line(digest.description)
   }

@@ -47,7 +47,7 @@ struct PushCommand: StrataCommand {
     defer { progress?.end() }
     let store = try session.store()
     let order = PushOrder(
-      image: try session.imageKey(image, in: store), destination: destination,
+      image: try session.imageReference(image, in: store), destination: destination,
       compression: compressionFormat.map { $0 == .gzip ? .gzip : .zstd },
       access: try registry.access(session, progress))
     let digest = try transfer.push(order, from: store)
