@@ -100,9 +100,12 @@ package struct MountpointsFile: Sendable {
       if error == .noSuchFileOrDirectory { return [] }
       throw StoreError(error, "loading \(quoted(path.description))")
     }
-    do throws(JSONError) { return try MountRecord.decodeAll(bytes).map(\.record) } catch {
+    let records: [MountRecord]
+    do throws(JSONError) { records = try MountRecord.decodeAll(bytes).map(\.record) } catch {
       throw StoreError(.loadError, "loading \(quoted(path.description)): \(error)")
     }
+    for record in records { try requireUsable(record.id, in: path) }
+    return records
   }
 
   private func save(_ table: MountTable) throws(StoreError) {

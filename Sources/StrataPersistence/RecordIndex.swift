@@ -69,12 +69,14 @@ struct RecordIndex: Sendable {
       if error == .noSuchFileOrDirectory { return [] }
       throw StoreError(error, "loading \(quoted(path.description))")
     }
+    let bytes = files[number].bytes
+    let summaries: [RecordSummary]
     do throws(JSONError) {
-      let bytes = files[number].bytes
-      return add(try JSONScanner.summaries(bytes, schema), of: bytes, file: number)
+      summaries = try JSONScanner.summaries(bytes, schema)
     } catch {
       throw damaged(number, error)
     }
+    return try add(summaries, of: bytes, file: number)
   }
 
   /// The error of a file that does not hold what it must.
@@ -83,15 +85,19 @@ struct RecordIndex: Sendable {
     return StoreError(.loadError, "loading \(quoted(path.description)): \(error)")
   }
 
-  private mutating func add(_ summaries: [RecordSummary], of bytes: [UInt8], file: Int)
-    -> [DuplicateName]
-  {
+  /// Adds the records of a file; an id that is no plain file name is an error.
+  ///
+  /// Folders are called after ids and are removed by them: such a one would lead out of the store.
+  private mutating func add(
+    _ summaries: [RecordSummary], of bytes: [UInt8], file: Int
+  ) throws(StoreError) -> [DuplicateName] {
     var duplicates: [DuplicateName] = []
     slots.reserveCapacity(slots.count + summaries.count)
     numbersByID.reserveCapacity(numbersByID.count + summaries.count)
     for summary in summaries {
       let number = slots.count
       let id = summary.id.text(in: bytes)
+      try requireUsable(id, in: files[file].file.path)
       if let old = numbersByID.updateValue(number, forKey: id) {
         numbersByID[id] = old
         continue
@@ -161,6 +167,15 @@ struct RecordIndex: Sendable {
     } catch {
       throw damaged(number, error)
     }
+  }
+}
+
+/// Refuses an id in a file of records that is no plain file name.
+func requireUsable(_ id: String, in path: RawPath) throws(StoreError) {
+  guard Identifiers.isUsable(id) else {
+    throw StoreError(
+      .loadError,
+      "loading \(quoted(path.description)): the ID \(quoted(id)) is no plain file name")
   }
 }
 

@@ -25,10 +25,16 @@ package struct LayerWriter: ~Copyable {
   ///   - record: The layer.
   ///   - volatile: Whether it is lost at reboot: it goes to the volatile file if that is in use.
   ///   - inImageStore: Whether it belongs to the separate image store, if there is one.
-  /// - Throws: `.duplicateID`, `.duplicateName`, `.usage` for an id that is no file name.
+  /// - Throws: `.duplicateID`, `.duplicateName`, `.usage` for an id that is no file name, or is that of
+  ///   a folder which drivers keep beside those of layers (storage-format 1.1).
   package mutating func insert(
     _ record: LayerRecord, volatile: Bool = false, inImageStore: Bool = false
   ) throws(StoreError) {
+    guard !["l", "staging", "tempdirs"].contains(record.id) else {
+      throw StoreError(
+        .usage,
+        "\(quoted(record.id)) cannot be the ID of a layer: drivers keep a folder of that name")
+    }
     try core.insert(
       record, toFile: store.fileNumber(volatile: volatile, inImageStore: inImageStore))
   }
