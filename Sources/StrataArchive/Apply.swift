@@ -2,6 +2,7 @@ import StrataCompression
 import StrataDigest
 package import StrataModel
 package import StrataSystem
+import Synchronization
 
 /// How a layer is written to disk.
 package struct ApplyOptions: Sendable {
@@ -45,26 +46,29 @@ package struct AppliedLayer: Sendable {
   package var gids: [UInt32]
   /// The bytes of all its files, each inode once: what applying returns (storage-format 4.9).
   package var contentSize: Int64
+  /// The devices that a user namespace did not let be made: the first one's name, and how many.
+  package var devicesLeftOut: (first: String, count: Int)?
 }
 
 /// Writes the tar in `blob` below the directory `diff` and its tar-split to `tarSplit`.
 ///
 /// Reading, decompressing and both digests run on a thread of their own; here the entries are parsed
-/// and written. `progress` is called now and then with the number of bytes of the plain tar so far.
+/// and written. `progress` is called now and then with the number of bytes of the blob so far.
 /// What had been written when an error is thrown is left for the caller to remove; nothing is ever
 /// written outside `diff`.
 package func applyLayer(
   _ blob: any ByteSource, to diff: FileDescriptor, tarSplit: any ByteSink, options: ApplyOptions,
   progress: ((Int64) -> Void)? = nil
 ) throws(StreamError) -> AppliedLayer {
-  let compressed = DigestingSource(blob)
+  let counted = CountedSource(blob)
+  let compressed = DigestingSource(counted)
   let plain = try DecompressingSource(compressed)
   let digested = plain.compression == .none ? nil : DigestingSource(plain)
   let ahead = try ReadAheadSource(digested ?? plain)
   defer { ahead.stop() }
   let recorder = TarSplitWriter(to: tarSplit)
   let reader = TarReader(ahead, recorder: recorder)
-  let writer = try LayerWriter(reader, recorder, diff, options, progress)
+  let writer = try LayerWriter(reader, recorder, diff, options) { progress?(counted.byteCount) }
   while let header = try reader.next() {
     try writer.write(header)
   }
@@ -77,5 +81,23 @@ package func applyLayer(
     compressedDigest: compressedDigest, compressedSize: compressed.byteCount,
     diffID: digested?.digest() ?? compressedDigest,
     diffSize: digested?.byteCount ?? compressed.byteCount, compression: plain.compression,
-    uids: writer.uids.sorted(), gids: writer.gids.sorted(), contentSize: contentSize)
+    uids: writer.uids.sorted(), gids: writer.gids.sorted(), contentSize: contentSize,
+    devicesLeftOut: writer.devicesLeftOut)
+}
+
+/// Counts the bytes that are read on one thread for another that tells of them.
+private final class CountedSource: ByteSource {
+  private let source: any ByteSource
+  private let count = Atomic<Int64>(0)
+
+  init(_ source: any ByteSource) { self.source = source }
+
+  /// How many bytes were read so far.
+  var byteCount: Int64 { count.load(ordering: .relaxed) }
+
+  func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
+    let read = try source.read(into: &span)
+    count.add(Int64(read), ordering: .relaxed)
+    return read
+  }
 }

@@ -11,6 +11,8 @@ extension LayerWriter {
     case .characterDevice, .blockDevice:
       if options.inUserNamespace {
         _ = try parent(of: name, header)
+        devicesLeftOut =
+          devicesLeftOut.map { ($0.first, $0.count + 1) } ?? (header.displayName, 1)
         return try keepBody(header)
       }
     default:
@@ -76,8 +78,8 @@ extension LayerWriter {
     try writeBody(
       header, to: file.view, isFoundAgain: !name.isUnusual && !parent.isBehindSymlink)
     if options.whiteouts == .keep { contentSize += header.size }
+    try setFileMetadata(file.view, header, owner, parent)
     do throws(Errno) {
-      try setFileMetadata(file.view, header, owner, parent)
       if header.size > 1 << 20 { try? file.view.startWriteBack(offset: 0, length: 0) }
       if ownInodes != nil, header.size > 0 { ownInodes?.insert(try file.view.status().inode) }
       try file.close()

@@ -30,47 +30,46 @@ extension LayerWriter {
   /// Finishes a new regular file through its descriptor.
   func setFileMetadata(
     _ file: FileDescriptor, _ header: TarHeader, _ owner: Owner, _ parent: OpenDirectory
-  ) throws(Errno) {
+  ) throws(StreamError) {
     if changesOwner(owner, parent) {
-      try chown { () throws(Errno) in
+      try chown(header) { () throws(Errno) in
         try file.setOwner(uid: owner.uid ?? .max, gid: owner.gid ?? .max)
       }
     }
     let mode = UInt32(header.mode & 0o7777)
-    if mode & (process.umask | 0o7000) != 0 || modeIsInherited { try file.setMode(mode) }
+    if mode & (process.umask | 0o7000) != 0 || modeIsInherited {
+      try step("chmod", header) { () throws(Errno) in try file.setMode(mode) }
+    }
     for xattr in header.xattrs {
-      try set(xattr) { (name, value) throws(Errno) in try file.setXattr(name, value) }
+      try set(xattr, header) { (name, value) throws(Errno) in try file.setXattr(name, value) }
     }
     let times = Times(header)
-    try file.setTimes(access: .to(times.access), modification: .to(times.modification))
+    try step("set times of", header) { () throws(Errno) in
+      try file.setTimes(access: .to(times.access), modification: .to(times.modification))
+    }
   }
 
   /// Finishes anything else by its name; of directories the times come last of all.
   func setMetadata(
     _ last: RawPath, _ header: TarHeader, _ owner: Owner, isNew: Bool, in parent: OpenDirectory
   ) throws(StreamError) {
-    do throws(Errno) {
-      if !isNew || changesOwner(owner, parent) {
-        try chown { () throws(Errno) in
-          try parent.view.setOwner(of: last, uid: owner.uid ?? .max, gid: owner.gid ?? .max)
-        }
-      }
-      let mode = UInt32(header.mode & 0o7777)
-      let inherits = header.type == .directory && parent.inheritedGroup != nil
-      if header.type != .symlink,
-        !isNew || inherits || modeIsInherited || mode & (process.umask | 0o7000) != 0
-      {
-        try parent.view.setMode(of: last, mode)
-      }
-      try setXattrs(last, header, in: parent)
-      if header.type != .directory {
-        let times = Times(header)
-        try parent.view.setTimes(
-          of: last, access: .to(header.type == .symlink ? times.linkAccess : times.access),
-          modification: .to(
-            header.type == .symlink ? times.linkModification : times.modification))
-      }
-    } catch { throw failure(error, "set metadata of", header) }
+    if !isNew || changesOwner(owner, parent) { try setOwner(last, header, owner, in: parent) }
+    let mode = UInt32(header.mode & 0o7777)
+    let inherits = header.type == .directory && parent.inheritedGroup != nil
+    if header.type != .symlink,
+      !isNew || inherits || modeIsInherited || mode & (process.umask | 0o7000) != 0
+    {
+      try setMode(last, header, in: parent)
+    }
+    try setXattrs(last, header, in: parent)
+    if header.type == .directory { return }
+    let times = Times(header)
+    let isLink = header.type == .symlink
+    try step("set times of", header) { () throws(Errno) in
+      try parent.view.setTimes(
+        of: last, access: .to(isLink ? times.linkAccess : times.access),
+        modification: .to(isLink ? times.linkModification : times.modification))
+    }
   }
 
   /// Applies what a hard link's own header says to the file that it names; of a symbolic link the
@@ -78,26 +77,25 @@ extension LayerWriter {
   func setLinkMetadata(
     _ last: RawPath, _ header: TarHeader, _ owner: Owner, in parent: OpenDirectory
   ) throws(StreamError) {
+    let status: FileStatus
     do throws(Errno) {
-      let status = try parent.view.status(of: last)
-      var hasChanged = false
-      if owner.uid ?? status.uid != status.uid || owner.gid ?? status.gid != status.gid {
-        hasChanged = true
-        try chown { () throws(Errno) in
-          try parent.view.setOwner(of: last, uid: owner.uid ?? .max, gid: owner.gid ?? .max)
-        }
+      status = try parent.view.status(of: last)
+    } catch { throw failure(error, "stat", header) }
+    let hasOther = owner.uid ?? status.uid != status.uid || owner.gid ?? status.gid != status.gid
+    if hasOther { try setOwner(last, header, owner, in: parent) }
+    if status.type != .symlink {
+      if hasOther || UInt32(header.mode & 0o7777) != status.permissions {
+        try setMode(last, header, in: parent)
       }
-      if status.type != .symlink {
-        let mode = UInt32(header.mode & 0o7777)
-        if hasChanged || mode != status.permissions { try parent.view.setMode(of: last, mode) }
-        let times = Times(header)
-        if times.access != status.accessTime || times.modification != status.modificationTime {
+      let times = Times(header)
+      if times.access != status.accessTime || times.modification != status.modificationTime {
+        try step("set times of", header) { () throws(Errno) in
           try parent.view.setTimes(
             of: last, access: .to(times.access), modification: .to(times.modification))
         }
       }
-      try setXattrs(last, header, in: parent)
-    } catch { throw failure(error, "set metadata of", header) }
+    }
+    try setXattrs(last, header, in: parent)
   }
 
   private func changesOwner(_ owner: Owner, _ parent: OpenDirectory) -> Bool {
@@ -105,19 +103,53 @@ extension LayerWriter {
       || (owner.gid.map { $0 != parent.inheritedGroup ?? process.gid } ?? false)
   }
 
-  private func chown(_ change: () throws(Errno) -> Void) throws(Errno) {
+  /// One change to what an entry is made of; a failure says which and of which entry.
+  private func step(
+    _ verb: String, _ header: TarHeader, _ change: () throws(Errno) -> Void
+  ) throws(StreamError) {
+    do throws(Errno) {
+      try change()
+    } catch { throw failure(error, verb, header) }
+  }
+
+  private func setMode(
+    _ last: RawPath, _ header: TarHeader, in parent: OpenDirectory
+  ) throws(StreamError) {
+    try step("chmod", header) { () throws(Errno) in
+      try parent.view.setMode(of: last, UInt32(header.mode & 0o7777))
+    }
+  }
+
+  private func setOwner(
+    _ last: RawPath, _ header: TarHeader, _ owner: Owner, in parent: OpenDirectory
+  ) throws(StreamError) {
+    try chown(header) { () throws(Errno) in
+      try parent.view.setOwner(of: last, uid: owner.uid ?? .max, gid: owner.gid ?? .max)
+    }
+  }
+
+  private func chown(
+    _ header: TarHeader, _ change: () throws(Errno) -> Void
+  ) throws(StreamError) {
     do throws(Errno) {
       try change()
     } catch {
-      if !options.ignoreOwnershipErrors { throw error }
+      if options.ignoreOwnershipErrors { return }
+      let owner = "to \(header.uid):\(header.gid)"
+      // chown(2): EINVAL for an id that the user namespace has not.
+      guard error == .invalidArgument else { throw failure(error, "chown", header, owner) }
+      throw StreamError(
+        .system(error),
+        "chown \(header.displayName) \(owner): this user namespace has no such owner: give the user "
+          + "more subordinate IDs in /etc/subuid and /etc/subgid")
     }
   }
 
   private func setXattrs(
     _ last: RawPath, _ header: TarHeader, in parent: OpenDirectory
-  ) throws(Errno) {
+  ) throws(StreamError) {
     for xattr in header.xattrs {
-      try set(xattr) { (name, value) throws(Errno) in
+      try set(xattr, header) { (name, value) throws(Errno) in
         try parent.view.setXattr(name, value, of: last)
       }
     }
@@ -126,8 +158,9 @@ extension LayerWriter {
   /// Sets one attribute, unless it would steer an overlay; a file system without attributes is no
   /// error, nor is a user namespace that may not set this one.
   private func set(
-    _ xattr: TarHeader.Xattr, _ set: (RawPath, [UInt8]) throws(Errno) -> Void
-  ) throws(Errno) {
+    _ xattr: TarHeader.Xattr, _ header: TarHeader,
+    _ set: (RawPath, [UInt8]) throws(Errno) -> Void
+  ) throws(StreamError) {
     if PrivateXattr.isLeftOut(xattr.name) { return }
     do throws(Errno) {
       try set(RawPath(xattr.name), xattr.value)
@@ -135,6 +168,9 @@ extension LayerWriter {
       return
     } catch  where error == .operationNotPermitted && options.inUserNamespace {
       return
+    } catch {
+      throw failure(
+        error, "set the attribute \(String(decoding: xattr.name, as: UTF8.self)) of", header)
     }
     if xattr.name == PrivateXattr.defaultACL { modeIsInherited = true }
   }

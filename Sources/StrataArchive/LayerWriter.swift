@@ -12,7 +12,7 @@ final class LayerWriter {
   let cache: DirectoryCache
   let options: ApplyOptions
   let process: ProcessDefaults
-  private let progress: ((Int64) -> Void)?
+  private let progress: () -> Void
   private var reported: Int64 = 0
   private var seen = SeenNames()
   /// Owners as the archive has them.
@@ -21,6 +21,7 @@ final class LayerWriter {
   /// Directories, whose times are set last of all.
   private var directoryTimes = DirectoryTimes()
   var contentSize: Int64 = 0
+  var devicesLeftOut: (first: String, count: Int)?
   /// Files with content that this layer made, where the directory held others before; nil where it
   /// was empty, so that all are of this layer.
   var ownInodes: Set<UInt64>?
@@ -34,7 +35,7 @@ final class LayerWriter {
 
   init(
     _ reader: TarReader, _ recorder: TarSplitWriter, _ diff: FileDescriptor,
-    _ options: ApplyOptions, _ progress: ((Int64) -> Void)?
+    _ options: ApplyOptions, _ progress: @escaping () -> Void
   ) throws(StreamError) {
     self.reader = reader
     self.recorder = recorder
@@ -171,9 +172,9 @@ final class LayerWriter {
   }
 
   private func report() {
-    if let progress, reader.input.offset - reported >= 1 << 20 {
+    if reader.input.offset - reported >= 1 << 20 {
       reported = reader.input.offset
-      progress(reported)
+      progress()
     }
   }
 

@@ -47,7 +47,8 @@ func report(
   case .strata:
     let isNamed = words.contains { text.contains($0) }
     let what = isNamed || !isUnknown(error) ? [verb] : [verb] + words
-    session.output.error("strata: \(what.joined(separator: " ")): \(text)")
+    let hint = (error as? StoreError).flatMap { advice($0, verb: verb) } ?? ""
+    session.output.error("strata: \(what.joined(separator: " ")): \(text)\(hint)")
   case .peer:
     if error is Session.Opening || error is ConfigurationError || error is NamespaceError {
       session.output.line("error initializing: \(text)")
@@ -56,6 +57,23 @@ func report(
     }
   }
   return ExitStatus.failure
+}
+
+/// What to do about a failure whose text does not say it; nil where the signal was the reason.
+private func advice(_ error: StoreError, verb: String) -> String? {
+  if Interruption.pending != nil { return nil }
+  switch error.code {
+  case .system(Errno.noSpace.rawValue), .system(Errno.quotaExceeded.rawValue):
+    return "; free some space there, or choose another place"
+  case .loadError where error.message.contains("mountpoints.json"):
+    return "; remove this file while nothing is mounted"
+  case .loadError:
+    return "; `strata check --repair` moves this file aside"
+  case .damaged where verb != "check":
+    return "; `strata check` tells what else is damaged"
+  default:
+    return nil
+  }
 }
 
 /// Whether a name or an id meant nothing.

@@ -27,6 +27,7 @@ public func commit(
   container: String, in store: Store, options: CommitOptions = CommitOptions()
 ) throws(StoreError) -> ImageRecord {
   let names = try options.names.map { name throws(StoreError) in try imageName(name) }
+  try store.requireWritable()
   let record = try store.container(container)
   let base = record.image.isEmpty ? nil : try StoredImage(record.image, in: store)
   return try Committer(store: store, container: record, base: base, options: options)

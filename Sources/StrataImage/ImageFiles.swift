@@ -42,17 +42,21 @@ final class FolderFiles: ImageFiles {
   }
 
   func open(_ name: RawPath) throws(StoreError) -> ImageFile? {
+    let file: SharedDescriptor
+    let status: FileStatus
     do throws(Errno) {
       // Links are followed: several layouts may share one folder of blobs.
-      let file = SharedDescriptor(try directory.view.open(name, [.readOnly, .nonBlocking]))
-      let status = try file.view.status()
-      guard status.type == .regular else { throw .invalidArgument }
-      return ImageFile(
-        source: RangeSource(file, 0..<status.size, name: "\(location)/\(name)"),
-        size: status.size, modificationTime: status.modificationTime)
+      file = SharedDescriptor(try directory.view.open(name, [.readOnly, .nonBlocking]))
+      status = try file.view.status()
     } catch {
       if error == .noSuchFileOrDirectory { return nil }
       throw systemError(error, "open \(location)/\(name)")
     }
+    guard status.type == .regular else {
+      throw malformed("\(location)/\(name) is no plain file")
+    }
+    return ImageFile(
+      source: RangeSource(file, 0..<status.size, name: "\(location)/\(name)"),
+      size: status.size, modificationTime: status.modificationTime)
   }
 }

@@ -8,8 +8,13 @@ func openFile(_ path: RawPath) throws(StoreError) -> SharedDescriptor {
     SharedDescriptor(try FileDescriptor.workingDirectory.open(path, .readOnly))
   }
   let status = try calling("stat \(path)") { () throws(Errno) in try file.view.status() }
-  guard status.type == .regular else {
-    throw StoreError(.usage, "\(path) is no file and no folder; pipe it in as - instead")
+  switch status.type {
+  case .regular: break
+  case .directory:
+    throw StoreError(
+      .usage, "\(path) is a folder, an archive is a file: oci:\(path) reads an OCI image layout")
+  default:
+    throw StoreError(.usage, "\(path) is no plain file; pipe it in as - instead")
   }
   return file
 }

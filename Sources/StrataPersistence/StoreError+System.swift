@@ -16,6 +16,9 @@ extension StoreError {
     }
   }
 
+  /// Whether there is no room on a disk, or within somebody's share of it.
+  package var isOfFullDisk: Bool { errno == .noSpace || errno == .quotaExceeded }
+
   /// The kernel's error number, if it was the kernel that refused.
   package var errno: Errno? {
     if case .system(let number) = code { Errno(rawValue: number) } else { nil }

@@ -169,12 +169,17 @@ extension Store {
         source, to: diff.view, tarSplit: tarSplit.sink, options: options, progress: progress)
     } catch {
       // The names of entries do not say which disk it is that is full.
-      guard [.system(.noSpace), .system(.quotaExceeded)].contains(error.kind) else {
-        throw StoreError(error)
-      }
-      throw StoreError(error).wrapped("graph root \(configuration.graphRoot)")
+      let failure = StoreError(error)
+      throw failure.isOfFullDisk
+        ? failure.wrapped("graph root \(configuration.graphRoot)") : failure
     }
     try expected.check(applied)
+    if let (first, count) = applied.devicesLeftOut {
+      let others = count > 1 ? " and \(count - 1) more" : ""
+      warn(
+        "layer \(record.id.prefix(12)): a user namespace may not make devices, left out: "
+          + first + others)
+    }
     try tarSplit.finish()
     try naming("syncfs", configuration.graphRoot) { () throws(Errno) in
       try diff.view.synchronizeFileSystem()
@@ -192,6 +197,8 @@ extension Store {
       try layerStore.removeOwnFiles(of: id)
       writer.remove(id)
       try writer.save()
+    } catch  where error.isOfFullDisk {
+      // The error that is thrown says so; a second line would say no more.
     } catch {
       warn("While recovering from a failure, error deleting layer \(quoted(id)): \(error)")
     }

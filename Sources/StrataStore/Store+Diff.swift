@@ -35,17 +35,23 @@ extension Store {
       if try writeBlob(of: record, place, compression, to: sink) { return }
     }
     let opened = try openForDiff(layer, from: from)
-    let compressor = try Compressor(compression ?? opened.record.compression, to: sink)
+    let taker = TakingSink(sink)
+    let compressor = try Compressor(compression ?? opened.record.compression, to: taker)
     let plain = DigestingSink(compressor.sink)
-    try streaming { () throws(StreamError) in
-      if let tarSplit = opened.tarSplit {
-        try assembleLayer(tarSplit: tarSplit, files: opened.directories.all, to: plain)
-      } else {
-        try writeChanges(
-          upper: opened.directories.all[0], lowers: Array(opened.directories.all.dropFirst()),
-          rules: opened.rules, to: plain)
+    do throws(StoreError) {
+      try streaming { () throws(StreamError) in
+        if let tarSplit = opened.tarSplit {
+          try assembleLayer(tarSplit: tarSplit, files: opened.directories.all, to: plain)
+        } else {
+          try writeChanges(
+            upper: opened.directories.all[0], lowers: Array(opened.directories.all.dropFirst()),
+            rules: opened.rules, to: plain)
+        }
+        try compressor.finish()
       }
-      try compressor.finish()
+    } catch {
+      guard verifying, opened.tarSplit != nil, !taker.hasFailed else { throw error }
+      throw StoreError(.damaged, "layer \(opened.record.id): \(error)")
     }
     let (digest, _) = plain.finish()
     if verifying, opened.tarSplit != nil, let expected = opened.record.diffID,
@@ -53,7 +59,7 @@ extension Store {
       digest != expected
     {
       throw StoreError(
-        .stream, "layer \(opened.record.id): content has digest \(digest) instead of \(expected)")
+        .damaged, "layer \(opened.record.id): content has digest \(digest) instead of \(expected)")
     }
   }
 
@@ -170,4 +176,21 @@ struct Compressor {
   }
 
   func finish() throws(StreamError) { try end() }
+}
+
+/// Passes bytes on, and tells whether it was the taker that failed and not what gives them.
+private final class TakingSink: ByteSink {
+  private let sink: any ByteSink
+  private(set) var hasFailed = false
+
+  init(_ sink: any ByteSink) { self.sink = sink }
+
+  func write(_ bytes: RawSpan) throws(StreamError) {
+    do throws(StreamError) {
+      try sink.write(bytes)
+    } catch {
+      hasFailed = true
+      throw error
+    }
+  }
 }

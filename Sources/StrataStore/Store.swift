@@ -36,6 +36,12 @@ public final class Store: Sendable {
     guard !configuration.graphRoot.isEmpty, !configuration.runRoot.isEmpty else {
       throw StoreError(.incompleteOptions).wrapped("no storage runroot or graphroot specified")
     }
+    let here = FileDescriptor.workingDirectory
+    if let there = try? here.status(of: configuration.graphRoot, follow: true),
+      there.type != .directory
+    {
+      throw StoreError(.usage, "graph root \(configuration.graphRoot) is no folder")
+    }
     var patience = LockPatience(seconds: configuration.lockTimeout)
     if let tell = configuration.onWait {
       patience.onWait = { lock, holder in tell(lock, holder?.description) }
@@ -129,7 +135,7 @@ public final class Store: Sendable {
   }
 
   /// Throws unless the graph root can be written.
-  func requireWritable() throws(StoreError) {
+  package func requireWritable() throws(StoreError) {
     if isReadOnly {
       throw StoreError(.storeIsReadOnly).wrapped(
         "graph root \(configuration.graphRoot) is on a read-only file system; "

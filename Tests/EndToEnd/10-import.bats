@@ -144,3 +144,21 @@ flush()'
   grep -q $'\r' "$T/typescript"
   strata images --json | jq -e 'length == 1'
 }
+
+@test "a bar never has more bytes than its layer" {
+  python3 - "$STRATA" --graph "$G" --run "$R" import --name demo "oci:$STRATA_IMAGES/oci-gzip:latest" <<'END'
+import os, pty, re, sys
+shown = b""
+def read(fd):
+    global shown
+    data = os.read(fd, 65536)
+    shown += data
+    return data
+assert os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:], read)) == 0
+units = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+bars = re.findall(rb"%  ([0-9.]+) ?(\w+) of ([0-9.]+) ?(\w+)", shown)
+assert bars, shown
+for done, unit, size, of in bars:
+    assert float(done) * units[unit.decode()] <= float(size) * units[of.decode()] * 1.01, (done, unit, size, of)
+END
+}

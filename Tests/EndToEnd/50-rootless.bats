@@ -92,3 +92,24 @@ END
 strata unshare sh -c 'exit 7' || [[ $? == 7 ]]
 END
 }
+
+@test "devices that are left out and an owner outside of the maps are told in one line" {
+  python3 - "$T" <<'END'
+import sys, tarfile
+with tarfile.open(f"{sys.argv[1]}/devices.tar", "w") as tar:
+    for name in "null", "zero", "tty":
+        info = tarfile.TarInfo(f"dev/{name}")
+        info.type, info.devmajor, info.devminor = tarfile.CHRTYPE, 1, 3
+        tar.addfile(info)
+with tarfile.open(f"{sys.argv[1]}/owner.tar", "w") as tar:
+    info = tarfile.TarInfo("member")
+    info.uid = info.gid = 2000000
+    tar.addfile(info)
+END
+  as_user <<'END'
+strata import-layer -f "$T/devices.tar" >/dev/null 2>"$U/devices"
+! strata import-layer -f "$T/owner.tar" 2>"$U/owner"
+END
+  one_line "$(cat "$U/devices")" "dev/null and 2 more" "left out"
+  one_line "$(cat "$U/owner")" "chown member to 2000000:2000000" /etc/subuid /etc/subgid
+}

@@ -159,7 +159,7 @@ hostile() { # kind: taken rooted in the layer, as the peers do, or refused; neve
   mount -t tmpfs -o size=20m none "$T/disk"
   G=$T/disk/root
   "$HERE/lib/bad-layer" large "$T/bad.tar"
-  refused "no space left on device" -- strata import --quiet "$T/bad.tar"
+  refused "graph root $G" "no space left on device" "free some space" -- strata import --quiet "$T/bad.tar"
   # Where the record itself could not be rewritten, the next command removes the layer.
   strata layers >/dev/null
   nothing_left

@@ -174,3 +174,126 @@ END
   [[ $(strata layers --json) == '[]' ]]
   refused "no layer, image or container is called" -- strata rm "$base"
 }
+
+@test "a file with --file stays as it was until the new one is whole" {
+  import_small
+  local layer child delay
+  layer=$(strata layers --json | jq -r '.[0].id')
+  echo precious >"$T/out"
+  chmod 600 "$T/out"
+  refused nosuch -- strata diff -u -f "$T/out" nosuch
+  [[ $(cat "$T/out") == precious ]]
+  mv "$G/overlay/$layer/diff/srv/small" "$T/small"
+  refused "layer $layer" "strata check" -- strata diff -u -f "$T/out" "$layer"
+  refused "layer $layer" "strata check" -- strata export --quiet small "oci:$T/layout"
+  [[ $(cat "$T/out") == precious && ! -e $T/layout ]]
+  mv "$T/small" "$G/overlay/$layer/diff/srv/small"
+  dd if=/dev/urandom of="$T/random" bs=1M count=60 status=none
+  tar cf "$T/big.tar" -C "$T" random
+  strata import-layer --name big -f "$T/big.tar"
+  cp "$T/out" "$T/old"
+  for delay in 0.02 0.05 0.1 0.15 0.2; do
+    "$STRATA" --graph "$G" --run "$R" diff -c -f "$T/out" big &
+    child=$!
+    sleep "$delay"
+    kill -9 "$child" 2>/dev/null || true
+    wait "$child" 2>/dev/null || true
+    cmp -s "$T/out" "$T/old" || gzip -t "$T/out"
+  done
+  strata diff -u -f "$T/out" "$layer"
+  [[ "sha256:$(sha <"$T/out")" == "$(strata layers --json | jq -r '.[0]["diff-digest"]')" ]]
+  [[ $(stat -c %a "$T/out") == 600 ]]
+  strata get-image-data -f "$T/new" small manifest
+  [[ $(stat -c %a "$T/new") == 644 ]]
+  [[ -z $(find "$T" -maxdepth 1 -name '.strata-*') ]]
+}
+
+@test "records whose id leads elsewhere are refused, and nothing is removed" {
+  import_small
+  local kind id file verb
+  mkdir -p "$T/victim" "$G/victim"
+  touch "$T/victim/kept" "$G/victim/kept"
+  for kind in layers images containers; do
+    file=$G/overlay-$kind/$kind.json
+    [[ ! -e $file ]] || cp "$file" "$T/saved"
+    for id in ../../../victim ../../victim . .. a/b "" "$(printf 'n%.0s' {1..256})" 'a\u0000b'; do
+      printf '[{"id":"%s","layer":"","image":"","flags":{"incomplete":true}}]' "$id" >"$file"
+      # Not every verb asks all records; none may take a folder away.
+      for verb in images layers "delete-layer x" "delete-container x" "prune --all" containers; do
+        # shellcheck disable=SC2086
+        strata $verb >/dev/null 2>"$T/err" || one_line "$(cat "$T/err")"
+        [[ -e $T/victim/kept && -e $G/victim/kept && -d $G/overlay/l && -d $G/overlay-$kind ]]
+      done
+      refused "$file" "is no plain file name" "strata check --repair" -- strata "$kind"
+    done
+    if [[ -e $T/saved ]]; then mv "$T/saved" "$file"; else rm "$file"; fi
+  done
+  strata images | grep -q localhost/small
+  for id in l staging tempdirs; do
+    refused "$id" "cannot be the ID" -- strata create-layer --id "$id"
+    [[ -d $G/overlay/l && ! -e $G/overlay/$id/diff ]]
+  done
+  rm -r "$G/victim"
+  check_clean
+}
+
+@test "what an archive, a blob, a name or a root must be" {
+  import_small
+  mkdir "$T/folder"
+  refused "$T/folder is a folder" -- strata import --quiet "oci-archive:$T/folder"
+  local kind blob
+  for kind in "mkdir" "mkfifo" "ln -s /dev/zero"; do
+    rm -rf "$T/layout"
+    cp -r "$STRATA_IMAGES/oci-gzip" "$T/layout"
+    blob=$(find "$T/layout/blobs/sha256" -type f -size +1M | head -n 1)
+    rm "$blob"
+    $kind "$blob"
+    refused "$blob is no plain file" -- strata import --quiet "oci:$T/layout:latest"
+  done
+  refused "no container is called nosuch" "strata containers" -- strata commit --quiet nosuch x
+  refused "no container is called small" "strata containers" -- strata commit --quiet small x
+  touch "$T/file"
+  refused "$T/file is no folder" -- "$STRATA" --graph "$T/file" --run "$R" images
+  for kind in 'a,b' 'a:b' 'a\b'; do
+    G=$T/$kind/root
+    import_small
+    refused "$G" "a comma, a colon or a backslash" -- strata mount "$(container small)"
+    # finish() does not find a mount whose name mountinfo escapes.
+    umount "$G/overlay" 2>/dev/null || true
+  done
+}
+
+@test "a commit in a read-only root, and records that are no JSON" {
+  import_small
+  container small >/dev/null
+  local id
+  id=$(strata containers --json | jq -r '.[0].id')
+  cp "$G/overlay-images/images.json" "$T/saved"
+  echo '[{' >"$G/overlay-images/images.json"
+  refused "images.json" "strata check --repair" -- strata images
+  cp "$T/saved" "$G/overlay-images/images.json"
+  strata shutdown 2>/dev/null || true
+  unmount_below "$G"
+  mount --bind "$G" "$G"
+  mount -o remount,bind,ro "$G"
+  refused "strata: commit" "$G" "make it writable" -- strata commit --quiet "$id" x
+}
+
+@test "owners and attributes that cannot be set are named with their member" {
+  python3 - "$T" <<'END'
+import sys, tarfile
+for name, owner in (("owner", (1234, 99)), ("xattr", (0, 0))):
+    with tarfile.open(f"{sys.argv[1]}/{name}.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("a")
+        info.uid, info.gid = owner
+        if name == "xattr":
+            info.pax_headers = {"SCHILY.xattr.trusted.mine": "x"}
+        tar.addfile(info)
+END
+  refused "chown a to 1234:99: operation not permitted" -- setpriv --bounding-set -chown --inh-caps -chown \
+    "$STRATA" --graph "$G" --run "$R" import-layer -f "$T/owner.tar"
+  refused "set the attribute trusted.mine of a: operation not permitted" -- \
+    setpriv --bounding-set -sys_admin --inh-caps -sys_admin \
+    "$STRATA" --graph "$G" --run "$R" import-layer -f "$T/xattr.tar"
+  check_clean
+}

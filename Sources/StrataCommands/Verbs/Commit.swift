@@ -48,8 +48,9 @@ struct CommitCommand: StrataCommand {
     let progress = quiet ? nil : ProgressReport(verb: "commit", session.output)
     options.progress = progress
     defer { progress?.end() }
+    let store = try session.store()
     let image = try StrataImage.commit(
-      container: container, in: try session.store(), options: options)
+      container: try session.containerKey(container, in: store), in: store, options: options)
     progress?.end()
     session.show(image, json: json)
   }

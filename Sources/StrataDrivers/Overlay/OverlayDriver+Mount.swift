@@ -116,6 +116,7 @@ extension OverlayDriver {
     throws(StoreError) -> RawPath
   {
     try refuseForeignContent(layer)
+    try refuseSeparators()
     var lowers = olderDiffs(of: layer).map { layer.path.appending($0) }
     for lower in try lowerLayers(of: layer) {
       // The mount program opens it, and would wait for a store that does not answer.
@@ -124,7 +125,11 @@ extension OverlayDriver {
       }
       lowers.append(lower.path)
     }
-    guard lowers.count <= 500 else { throw StoreError(.mountProgram, "max depth exceeded") }
+    guard lowers.count <= 500 else {
+      throw StoreError(
+        .mountProgram,
+        "max depth exceeded: \(lowers.count) layers below, at most 500 can be mounted")
+    }
     if lowers.isEmpty {
       if !layer.has(LayerFile.empty), owns(layer) {
         try layer.makeDirectory(LayerFile.empty, mode: 0o700, (effectiveUserID, effectiveGroupID))
@@ -144,6 +149,17 @@ extension OverlayDriver {
     }
     text.options = words
     return text.text
+  }
+
+  /// Paths stand in the option string between its separators, and not all mount programs take the
+  /// same escapes.
+  private func refuseSeparators() throws(StoreError) {
+    for home in ownHomes where home.bytes.contains(where: { ",:\\".utf8.contains($0) }) {
+      throw StoreError(
+        .mountProgram,
+        "\(home): a path with a comma, a colon or a backslash cannot be given to a mount program: "
+          + "move the store to another")
+    }
   }
 
   /// What a newer peer may have put there and a plain stack of directories would show wrongly.
