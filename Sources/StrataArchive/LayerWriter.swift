@@ -74,11 +74,15 @@ final class LayerWriter {
       gids.insert(UInt32(truncatingIfNeeded: header.gid))
     }
     if name.bytes.count > longestName { throw failure(.nameTooLong, "open", header) }
+    if name.isRoot, header.type != .directory {
+      throw StreamError(
+        .malformed, "\(header.displayName): this name is that of the layer's root, a directory")
+    }
     if options.whiteouts == .apply {
       contentSize += max(0, header.size)
       if try applyWhiteout(name, header) { return try keepBody(header) }
       _ = unpacked.insert(name.bytes)
-    } else if name.isRoot, header.type != .directory || header.name.first != slash {
+    } else if name.isRoot, header.name.first != slash {
       // The root keeps the mode, owner and times that the store gave it, unless it is named `/`.
       return try keepBody(header)
     } else if let hidden = Whiteout.hiddenByLongName(name.last) {

@@ -168,3 +168,19 @@ same_image() { # an image reference for skopeo: same diff IDs, same config byte 
   same_image "oci:$T/both:v1"
   same_image "oci:$T/both:v2"
 }
+
+@test "a file that a socket has replaced is not there again after a commit" {
+  local c point
+  c=$(container demo)
+  point=$(strata mount "$c")
+  rm "$point/srv/replaced"
+  # A short name: a socket's path has 107 bytes at most.
+  (cd "$point/srv" && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("replaced"); socket.socket(socket.AF_UNIX).bind("only")')
+  strata unmount "$c"
+  strata commit --quiet "$c" sockets
+  strata delete-container "$c"
+  point=$(strata mount --ro sockets)
+  [[ -d $point/srv && ! -e $point/srv/replaced && ! -e $point/srv/only ]]
+  strata unmount sockets
+  check_clean
+}

@@ -235,3 +235,29 @@ time.sleep(3)' "$G/overlay-layers/layers.lock" "$T/locked" &
   [[ ! -e $T/out ]]
   check_clean
 }
+
+@test "a file in the place of the layer's root is refused" {
+  local name
+  for name in / .. . a/..; do
+    python3 - "$T/root.tar" "$name" <<'END'
+import io, sys, tarfile
+with tarfile.open(sys.argv[1], "w") as tar:
+    info = tarfile.TarInfo(sys.argv[2])
+    info.size = 5
+    tar.addfile(info, io.BytesIO(b"data\n"))
+END
+    # Python takes the first slashes off.
+    [[ $name != / ]] || printf / | dd of="$T/root.tar" conv=notrunc status=none
+    [[ $name != / ]] || python3 - "$T/root.tar" <<'END'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    block = bytearray(file.read(512))
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    file.seek(0)
+    file.write(block)
+END
+    refused "root.tar" "the layer's root" -- strata import-layer -f "$T/root.tar"
+  done
+  nothing_left
+}

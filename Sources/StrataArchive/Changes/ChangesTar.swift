@@ -4,8 +4,8 @@ package import StrataSystem
 /// Writes an upper directory as a layer tar in OCI's form.
 ///
 /// Whiteouts of whatever form become `.wh.` files, also for each name that an opaque directory hides;
-/// further names of an inode become hard links; sockets are left out, and the attributes of overlay
-/// programs. Owners are mapped back to what a container sees. Entries are in the order of their
+/// further names of an inode become hard links; sockets are left out, a whiteout standing for one that
+/// took a name from below, and so are the attributes of overlay programs. Owners are mapped back to what a container sees. Entries are in the order of their
 /// paths, as the peer's.
 package func writeChanges(
   upper: FileDescriptor, lowers: [FileDescriptor], rules: ComparisonRules, to sink: any ByteSink
@@ -40,15 +40,7 @@ private final class ChangesTar {
 
   func append(_ change: Change) throws(StreamError) {
     let name = CleanName(change.path)
-    if change.kind == .deleted {
-      let parent = name.parent.isEmpty ? [] : name.parent + [0x2f]
-      let now = FileTime.now
-      try tar.append(
-        TarHeader(
-          name: parent + Whiteout.prefix + name.last, mode: 0,
-          modificationTime: TarHeader.Time(seconds: now.seconds)))
-      return
-    }
+    if change.kind == .deleted { return try appendWhiteout(name) }
     let entry: (header: TarHeader, body: (any ByteSource)?)?
     do throws(Errno) {
       entry = try self.entry(name)
@@ -57,12 +49,29 @@ private final class ChangesTar {
     } catch {
       throw StreamError(error, "read \(String(decoding: name.bytes, as: UTF8.self))")
     }
-    guard let entry else { return }
+    guard let entry else {
+      if change.kind == .modified, isSocket(name) { try appendWhiteout(name) }
+      return
+    }
     if let body = entry.body {
       try tar.append(entry.header, body: body)
     } else {
       try tar.append(entry.header)
     }
+  }
+
+  private func appendWhiteout(_ name: CleanName) throws(StreamError) {
+    let parent = name.parent.isEmpty ? [] : name.parent + [0x2f]
+    let now = FileTime.now
+    try tar.append(
+      TarHeader(
+        name: parent + Whiteout.prefix + name.last, mode: 0,
+        modificationTime: TarHeader.Time(seconds: now.seconds)))
+  }
+
+  private func isSocket(_ name: CleanName) -> Bool {
+    guard let directory = try? cache.directory(name.parent) else { return false }
+    return (try? LayerDirectory.status(of: RawPath(name.last), in: directory.view))?.type == .socket
   }
 
   func finish() throws(StreamError) { try tar.finish() }
