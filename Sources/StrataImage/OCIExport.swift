@@ -26,13 +26,13 @@ extension BlobWriter {
 extension StoredImage {
   /// Puts all blobs of the image and returns the descriptor of its manifest.
   ///
-  /// The manifest in the store is kept where every blob could be made again as it describes it.
+  /// Lazy layers go as the blobs they came as. The manifest in the store is kept where every blob could be made again as it describes it.
   /// Otherwise a new one points at the same config and the same tars.
   func writeOCI(to blobs: any BlobWriter, _ options: ExportOptions) throws(StoreError)
     -> Descriptor
   {
     if let form = options.lazyForm { return try writeLazyOCI(to: blobs, form, options) }
-    let compression = layers.map {
+    var compression = layers.map {
       options.compression ?? ($0.compression == .zstd ? .zstd : .gzip)
     }
     options.progress?.report(
@@ -43,7 +43,14 @@ extension StoredImage {
     var descriptors: [Descriptor] = []
     for number in layers.indices {
       let blob = try blobs.put { sink throws(StoreError) in
-        try writeLayer(number, compression[number], to: sink, progress: options.progress)
+        // A lazy layer has its blob still, unless another form is asked for.
+        if options.compression == nil,
+          let original = try writeOriginalBlob(number, to: sink, progress: options.progress)
+        {
+          compression[number] = original.compression
+          return original.blob
+        }
+        return try writeLayer(number, compression[number], to: sink, progress: options.progress)
       }
       descriptors.append(
         Descriptor(

@@ -109,16 +109,34 @@ extension StoredImage {
     try streaming("layer \(layer.id.prefix(12))") { () throws(StreamError) in
       try compressor.finish()
     }
-    let (diffID, _) = plain.finish()
-    guard diffID == config.diffIDs[number] else {
-      throw StoreError(
-        .damaged,
-        "layer \(layer.id.prefix(12)) was changed in the store: its content is \(diffID), not "
-          + "\(config.diffIDs[number])")
-    }
+    try verify(number, plain.finish().0)
     progress?.report(.finished(number))
     let (digest, size) = blob.finish()
     return WrittenBlob(digest: digest, size: size)
+  }
+
+  /// Writes the blob that a lazy layer came as, and verifies that its content is what the config says;
+  /// nil, and nothing is written, where no such blob is to be had.
+  func writeOriginalBlob(
+    _ number: Int, to sink: any ByteSink, progress: (any TransferProgress)?
+  ) throws(StoreError) -> (blob: WrittenBlob, compression: Compression)? {
+    let blob = DigestingSink(sink)
+    let plain = DigestingSink(ProgressSink(NoSink(), progress, number))
+    guard
+      let compression = try store.writeOriginalBlob(of: layers[number].id, to: blob, plain: plain)
+    else { return nil }
+    try verify(number, plain.finish().0)
+    progress?.report(.finished(number))
+    let (digest, size) = blob.finish()
+    return (WrittenBlob(digest: digest, size: size), compression)
+  }
+
+  private func verify(_ number: Int, _ diffID: Digest) throws(StoreError) {
+    guard diffID != config.diffIDs[number] else { return }
+    throw StoreError(
+      .damaged,
+      "layer \(layers[number].id.prefix(12)) was changed in the store: its content is \(diffID), not "
+        + "\(config.diffIDs[number])")
   }
 }
 
@@ -141,6 +159,11 @@ final class Compressor: ByteSink {
     try gzip?.finish()
     try zstd?.finish()
   }
+}
+
+/// Takes bytes that are only counted and digested.
+private final class NoSink: ByteSink {
+  func write(_ bytes: RawSpan) {}
 }
 
 /// Tells of the bytes that pass, about once a MiB.

@@ -175,6 +175,49 @@ extension Store {
   }
 }
 
+extension Store {
+  /// Writes the blob of a layer of an additional layer store as it came, and its uncompressed bytes to
+  /// `plain`; the caller verifies them.
+  ///
+  /// The blob is verified by its own digest where the record has one. Nil, and nothing is written, where
+  /// the layer is an ordinary one or its store has no blob of it.
+  package func writeOriginalBlob(
+    of layer: String, to sink: any ByteSink, plain: any ByteSink
+  ) throws(StoreError) -> Compression? {
+    guard let record = try findLayer(layer)?.record,
+      let place = try driver.additionalLayer(of: record.id)
+    else { return nil }
+    let calls = driver.additionalLayerCalls
+    try calls.take(place)
+    defer { calls.release(place) }
+    let source: any ByteSource
+    do throws(StoreError) {
+      source = try calls.blob(of: place)
+    } catch {
+      // Who makes the tar of its files instead says so.
+      guard error.errno == .noSuchFileOrDirectory else { throw error }
+      return nil
+    }
+    let raw = DigestingSink(sink)
+    let compression = try streaming { () throws(StreamError) in
+      let blob = CopyingSource(source, to: raw)
+      let opened = try DecompressingSource(blob)
+      _ = try opened.copy(to: plain)
+      // What stands behind the last member belongs to the blob.
+      _ = try blob.copy(to: Discard())
+      return opened.compression
+    }
+    try record.verify(
+      raw.finish().0,
+      record.compressedDigest ?? (compression == .none ? record.promisedDiffID : nil))
+    return compression
+  }
+
+  private final class Discard: ByteSink {
+    func write(_ bytes: RawSpan) {}
+  }
+}
+
 extension LayerRecord {
   /// Throws if a digest that was found is not the one that is expected, where that is one that was
   /// computed.

@@ -109,6 +109,11 @@ within_als() { # seconds, then words for strata
   als commit --quiet "$c" committed
   als export --quiet committed "oci:$T/out:latest"
   [[ $(skopeo inspect --config "oci:$T/out:latest" | jq -r '.rootfs.diff_ids[]' | head -n 3) == $(diff_ids | sed s/^/sha256:/) ]]
+  # A lazy layer is exported as the blob it came as, if no other form is asked for.
+  als export --quiet demo "oci:$T/raw:latest"
+  [[ $(skopeo inspect --raw "oci:$T/raw:latest" | jq -r '.layers[].digest') == $(keys) ]]
+  als export --quiet --compression zstd demo "oci:$T/zstd:latest"
+  skopeo inspect --raw "oci:$T/zstd:latest" | jq -e '[.layers[].mediaType | endswith("zstd")] | all'
   als export --quiet demo "docker-archive:$T/out.tar"
   [[ $(skopeo inspect --config "docker-archive:$T/out.tar" | jq -r '.rootfs.diff_ids[]') == $(diff_ids | sed s/^/sha256:/) ]]
   als inspect "$(top_layer)" | jq -e '.[0]."additional-layer"'
