@@ -117,7 +117,7 @@ extension StoredImage {
 
   /// Writes the blob that a lazy layer came as, and verifies that its content is what the config says;
   /// nil, and nothing is written, where no such blob is to be had.
-  func writeOriginalBlob(
+  package func writeOriginalBlob(
     _ number: Int, to sink: any ByteSink, progress: (any TransferProgress)?
   ) throws(StoreError) -> (blob: WrittenBlob, compression: Compression)? {
     let blob = DigestingSink(sink)

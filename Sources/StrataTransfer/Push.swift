@@ -104,7 +104,8 @@ struct Push {
     return found
   }
 
-  /// Compresses a layer into a file and begins to send it.
+  /// Compresses a layer into a file and begins to send it; a lazy one goes as the blob it came as,
+  /// unless another compression is asked for.
   private func upload(
     _ number: Int, of image: StoredImage, _ uploads: Uploads, _ name: Reference,
     _ progress: PushProgress?
@@ -113,10 +114,16 @@ struct Push {
     let compression = order.compression ?? recorded ?? .gzip
     let folder = RawPath(order.access.surroundings["TMPDIR"] ?? "/var/tmp")
     let spool = try Spool(in: folder)
-    let blob = try image.writeLayer(number, compression, to: spool, progress: progress)
+    var original: Layer?
+    if order.compression == nil {
+      original = try image.writeOriginalBlob(number, to: spool, progress: progress)
+    }
+    let layer =
+      try original
+      ?? (image.writeLayer(number, compression, to: spool, progress: progress), compression)
     let others = try neighbours(of: image.layers[number].id, name)
-    try uploads.start(number, blob, spool.contents, others) { progress?.sent($0) }
-    return (blob, compression)
+    try uploads.start(number, layer.blob, spool.contents, others) { progress?.sent($0) }
+    return layer
   }
 
   private func putConfig(_ image: StoredImage, _ repository: Repository) throws {
