@@ -1,5 +1,5 @@
 // The program that speaks to registries. The first word says as what: `pull` and `push` are verbs of
-// `strata`, which replaces itself by this program for them.
+// `strata`, which replaces itself by this program for them; anything else is the daemon's command line.
 
 import StrataCommands
 import StrataSystem
@@ -10,7 +10,6 @@ switch words.first {
 case "pull", "push":
   exitProcess(runStrata(["strata"] + words, transfer: NetworkTransfer()))
 default:
-  try? FileDescriptor.standardError.writeAll(
-    Array("strata-lazy: the first word is pull or push: see `strata pull --help`\n".utf8))
-  exitProcess(2)
+  openMissingStandardDescriptors()
+  exitProcess(runLazyDaemon(Array(commandLineArguments().dropFirst())))
 }
