@@ -74,7 +74,8 @@ final class LayerWriter {
       gids.insert(UInt32(truncatingIfNeeded: header.gid))
     }
     if name.bytes.count > longestName { throw failure(.nameTooLong, "open", header) }
-    if name.isRoot, header.type != .directory {
+    // The Go tools pass over a file named `.`, and fail at one named `/` or `..`.
+    if name.isRoot, header.type != .directory, RawPath(header.name).cleaned != "." {
       throw StreamError(
         .malformed, "\(header.displayName): this name is that of the layer's root, a directory")
     }
