@@ -14,14 +14,21 @@ package final class SignalWatcher: Sendable {
   /// Whether one of the ending signals came.
   package var wasAskedToEnd: Bool { asked.load(ordering: .acquiring) }
 
+  private static let signals = SignalSet([
+    SignalSet.terminate, SignalSet.interrupt, SignalSet.hangUp, SignalSet.user1,
+  ])
+
+  /// Keeps the signals from the threads that start from now on.
+  ///
+  /// For a program that has threads before it has a mount: a signal goes to any that does not block it.
+  package static func blockSignals() { signals.block() }
+
   /// Call after the last fork and before any other thread starts.
   ///
   /// EAGAIN if no thread is to be had.
   package init(_ mount: Mount, report: @escaping @Sendable () -> Void) throws(Errno) {
     ignoreBrokenPipes()
-    let signals = SignalSet([
-      SignalSet.terminate, SignalSet.interrupt, SignalSet.hangUp, SignalSet.user1,
-    ])
+    let signals = Self.signals
     signals.block()
     try startDetachedThread { [self] in
       while true {

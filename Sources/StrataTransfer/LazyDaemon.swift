@@ -11,7 +11,7 @@ package func runLazyDaemon(_ words: [RawPath]) -> Int32 {
   }
   do {
     let options = try DaemonOptions(words)
-    return try serveStore(options, try source(options))
+    return try serveStore(options) { try source(options) }
   } catch {
     try? FileDescriptor.standardError.writeAll(Array("strata-lazy: \(error)\n".utf8))
     return 1

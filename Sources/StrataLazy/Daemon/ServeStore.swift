@@ -5,9 +5,12 @@ import StrataSystem
 ///
 /// One daemon a state directory: its lock is held meanwhile. A mount that a killed daemon has left at
 /// the mount point is taken away first, since every podman command fails on one (lazy-layers 1.1).
+/// `makeSource` may start threads.
 package func serveStore(
-  _ options: DaemonOptions, _ source: any LayerSource
-) throws(LazyError) -> Int32 {
+  _ options: DaemonOptions, _ makeSource: () throws -> any LayerSource
+) throws -> Int32 {
+  SignalWatcher.blockSignals()
+  let source = try makeSource()
   let lock = try lockState(options.root)
   defer { withExtendedLifetime(lock) {} }
   detachDeadMount(options.mountPoint)
@@ -15,10 +18,7 @@ package func serveStore(
   let store = try LazyStore(
     state: options.root, source: source, generation: monotonicNanoseconds(),
     options: LazyOptions(options), log: log)
-  let mount: Mount
-  do throws(MountError) { mount = try Mount(MountOptions(options)) } catch {
-    throw LazyError(error.description)
-  }
+  let mount = try Mount(MountOptions(options))
   do throws(Errno) {
     let session = try Session(StoreFileSystem(store), device: mount.device)
     let signals = try SignalWatcher(mount) {}
