@@ -75,6 +75,14 @@ package struct DirectoryPlusReply: ~Copyable, Sendable {
   package consuming func fail(_ error: Errno) { part.fail(error) }
 }
 
+/// What both forms of a listing take: entries that are listed and not looked up.
+package protocol ListingReply: ~Copyable {
+  mutating func append(_ name: RawPath, inode: UInt64, type: FileType, next: UInt64) -> Bool
+}
+
+extension DirectoryReply: ListingReply {}
+extension DirectoryPlusReply: ListingReply {}
+
 /// The memory of a listing under construction.
 private struct DirectoryPart: ~Copyable, Sendable {
   var pending: PendingReply

@@ -99,8 +99,3 @@ private struct LayerTar {
     ]).encoded()
   }
 }
-
-/// Takes everything and keeps nothing.
-final class NullSink: ByteSink {
-  func write(_ bytes: RawSpan) throws(StreamError) {}
-}

@@ -121,7 +121,7 @@ extension StoredImage {
     _ number: Int, to sink: any ByteSink, progress: (any TransferProgress)?
   ) throws(StoreError) -> (blob: WrittenBlob, compression: Compression)? {
     let blob = DigestingSink(sink)
-    let plain = DigestingSink(ProgressSink(NoSink(), progress, number))
+    let plain = DigestingSink(ProgressSink(NullSink(), progress, number))
     guard
       let compression = try store.writeOriginalBlob(of: layers[number].id, to: blob, plain: plain)
     else { return nil }
@@ -159,11 +159,6 @@ final class Compressor: ByteSink {
     try gzip?.finish()
     try zstd?.finish()
   }
-}
-
-/// Takes bytes that are only counted and digested.
-private final class NoSink: ByteSink {
-  func write(_ bytes: RawSpan) {}
 }
 
 /// Tells of the bytes that pass, about once a MiB.

@@ -11,10 +11,6 @@ package struct LazyOptions: Sendable {
   /// Whether a layer may be looked up by its blob's digest before its TOC is known to belong to it;
   /// such a layer is completed whatever `backgroundFetch` says.
   package var trustsBlobDigests = true
-  /// Whether a landmark or a recorded order is followed ahead of readers.
-  package var prefetch = true
-  /// The most bytes that are prefetched of an image's layer.
-  package var prefetchLimit: Int64 = 64 << 20
   /// Requests under way at once.
   package var concurrency = 6
 

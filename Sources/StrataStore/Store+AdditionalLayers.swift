@@ -142,14 +142,9 @@ extension Store {
     of record: LayerRecord, _ place: AdditionalLayerPlace, _ compression: Compression?,
     to sink: any ByteSink
   ) throws(StoreError) -> Bool {
-    let calls = driver.additionalLayerCalls
-    try calls.take(place)
-    defer { calls.release(place) }
-    let source: any ByteSource
-    do throws(StoreError) {
-      source = try calls.blob(of: place)
-    } catch {
-      guard error.errno == .noSuchFileOrDirectory else { throw error }
+    try driver.additionalLayerCalls.take(place)
+    defer { driver.additionalLayerCalls.release(place) }
+    guard let source = try openBlob(of: place) else {
       warn(
         "layer \(record.id): the additional layer store \(place.store) has no blob of it: the tar is "
           + "made of its files and may have another digest than it came with")
@@ -187,24 +182,17 @@ extension Store {
     guard let record = try findLayer(layer)?.record,
       let place = try driver.additionalLayer(of: record.id)
     else { return nil }
-    let calls = driver.additionalLayerCalls
-    try calls.take(place)
-    defer { calls.release(place) }
-    let source: any ByteSource
-    do throws(StoreError) {
-      source = try calls.blob(of: place)
-    } catch {
-      // Who makes the tar of its files instead says so.
-      guard error.errno == .noSuchFileOrDirectory else { throw error }
-      return nil
-    }
+    try driver.additionalLayerCalls.take(place)
+    defer { driver.additionalLayerCalls.release(place) }
+    // Who makes the tar of its files instead says so.
+    guard let source = try openBlob(of: place) else { return nil }
     let raw = DigestingSink(sink)
     let compression = try streaming { () throws(StreamError) in
       let blob = CopyingSource(source, to: raw)
       let opened = try DecompressingSource(blob)
       _ = try opened.copy(to: plain)
       // What stands behind the last member belongs to the blob.
-      _ = try blob.copy(to: Discard())
+      _ = try blob.copy(to: NullSink())
       return opened.compression
     }
     try record.verify(
@@ -213,8 +201,14 @@ extension Store {
     return compression
   }
 
-  private final class Discard: ByteSink {
-    func write(_ bytes: RawSpan) {}
+  /// The blob that a layer's store has of it, read while a reference is held; nil where it has none.
+  private func openBlob(of place: AdditionalLayerPlace) throws(StoreError) -> (any ByteSource)? {
+    do throws(StoreError) {
+      return try driver.additionalLayerCalls.blob(of: place)
+    } catch {
+      guard error.errno == .noSuchFileOrDirectory else { throw error }
+      return nil
+    }
   }
 }
 

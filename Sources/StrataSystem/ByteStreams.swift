@@ -271,6 +271,13 @@ public final class ArraySource: ByteSource {
   }
 }
 
+/// Takes everything and keeps nothing: for what is read only to be digested, counted or passed.
+package final class NullSink: ByteSink {
+  package init() {}
+
+  package func write(_ bytes: RawSpan) {}
+}
+
 /// Collects what is written.
 public final class ArraySink: ByteSink {
   /// Everything written so far.

@@ -214,22 +214,7 @@ within_als() { # seconds, then words for strata
   local _
   for _ in $(seq 100); do (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break; sleep 0.1; done
   skopeo copy -q --dest-tls-verify=false "oci:$STRATA_IMAGES/oci-gzip:latest" "docker://$REFERENCE"
-  cat >"$T/storage.conf" <<END
-[storage]
-driver = "overlay"
-graphroot = "$G"
-runroot = "$R"
-[storage.options]
-additionallayerstores = ["$ALS:ref"]
-[storage.options.overlay]
-mount_program = "$OVERLAY"
-END
-  export CONTAINERS_STORAGE_CONF=$T/storage.conf
-  podman() {
-    command podman --tmpdir "$T/libpod" --runtime runc --cgroup-manager=cgroupfs \
-      --events-backend=file "$@"
-  }
-  strata() { "$STRATA" "$@"; }
+  one_configuration
   als() { strata "$@"; }
   podman pull -q --tls-verify=false "$REFERENCE"
   [[ -L $G/overlay/$(top_layer)/diff ]]

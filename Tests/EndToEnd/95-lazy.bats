@@ -21,26 +21,6 @@ serve_lazy() { # options of strata-lazy
   return 1
 }
 
-# podman and Strata by one storage.conf, which names the daemon's mount.
-one_configuration() {
-  cat >"$T/storage.conf" <<END
-[storage]
-driver = "overlay"
-graphroot = "$G"
-runroot = "$R"
-[storage.options]
-additionallayerstores = ["$ALS:ref"]
-[storage.options.overlay]
-mount_program = "$OVERLAY"
-END
-  export CONTAINERS_STORAGE_CONF=$T/storage.conf
-  podman() {
-    command podman --tmpdir "$T/libpod" --runtime runc --cgroup-manager=cgroupfs \
-      --events-backend=file "$@"
-  }
-  strata() { "$STRATA" "$@"; }
-}
-
 # The top layer of an image, whatever its diff IDs are.
 top_of() { jq -r --arg name "$1" '.[] | select(.names | index($name)).layer' "$G/overlay-images/images.json"; }
 digests() { skopeo inspect --raw "$1" | jq -r '.layers[].digest'; }

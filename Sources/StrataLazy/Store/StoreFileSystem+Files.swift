@@ -125,13 +125,7 @@ extension StoreFileSystem {
       return onTree(slot, reply) { answers, reply in answers.list(entry, after: offset, reply) }
     }
     var reply = reply
-    let names = store.names(in: node)
-    for (position, item) in names.enumerated().dropFirst(Int(clamping: offset)) {
-      guard
-        reply.append(
-          item.name, inode: item.inode, type: item.type, next: UInt64(position) + 1)
-      else { break }
-    }
+    list(node, after: offset, into: &reply)
     reply.send()
   }
 
@@ -143,6 +137,14 @@ extension StoreFileSystem {
       return onTree(slot, reply) { answers, reply in answers.listPlus(entry, after: offset, reply) }
     }
     var reply = reply
+    list(node, after: offset, into: &reply)
+    _ = reply.send()
+  }
+
+  /// What was asked for of a directory of the store: no entry is looked up by its listing.
+  private func list(
+    _ node: NodeID, after offset: UInt64, into reply: inout some ListingReply & ~Copyable
+  ) {
     let names = store.names(in: node)
     for (position, item) in names.enumerated().dropFirst(Int(clamping: offset)) {
       guard
@@ -150,7 +152,6 @@ extension StoreFileSystem {
           item.name, inode: item.inode, type: item.type, next: UInt64(position) + 1)
       else { break }
     }
-    _ = reply.send()
   }
 
   package func releaseDirectory(

@@ -45,12 +45,8 @@ struct TreeAnswers {
     }
     var reply = reply
     var cookie = offset
-    for (number, name) in [(UInt64(0), RawPath(".")), (1, "..")] where cookie == number {
-      let inode = number == 0 ? directory : attributes.parent
-      guard
-        reply.append(name, inode: id(inode).rawValue, type: .directory, next: cookie + 1)
-      else { return reply.send() }
-      cookie += 1
+    guard appendDots(directory, attributes.parent, &cookie, into: &reply) else {
+      return reply.send()
     }
     while cookie >= 2, let child = index.child(at: Int(clamping: cookie - 2), of: directory) {
       guard
@@ -68,15 +64,9 @@ struct TreeAnswers {
     }
     var reply = reply
     var cookie = offset
-    for (number, name) in [(UInt64(0), RawPath(".")), (1, "..")] where cookie == number {
-      let inode = number == 0 ? directory : attributes.parent
-      guard
-        reply.append(name, inode: id(inode).rawValue, type: .directory, next: cookie + 1)
-      else {
-        _ = reply.send()
-        return
-      }
-      cookie += 1
+    guard appendDots(directory, attributes.parent, &cookie, into: &reply) else {
+      reply.send()
+      return
     }
     while cookie >= 2, let child = index.child(at: Int(clamping: cookie - 2), of: directory),
       let entry = try? entry(child.entry)
@@ -85,6 +75,20 @@ struct TreeAnswers {
       cookie += 1
     }
     _ = reply.send()
+  }
+
+  /// `.` and `..`, where the listing has not passed them; false if there was no room.
+  private func appendDots(
+    _ directory: UInt32, _ parent: UInt32, _ cookie: inout UInt64,
+    into reply: inout some ListingReply & ~Copyable
+  ) -> Bool {
+    for (number, name) in [(UInt64(0), RawPath(".")), (1, "..")] where cookie == number {
+      let inode = number == 0 ? directory : parent
+      guard reply.append(name, inode: id(inode).rawValue, type: .directory, next: cookie + 1)
+      else { return false }
+      cookie += 1
+    }
+    return true
   }
 
   // MARK: - Extended attributes

@@ -164,3 +164,23 @@ refused() { # words the line must hold, --, command
   ((status < 126)) || { echo "died with $status: $*"; cat "$errors"; return 1; }
   one_line "$(cat "$errors")" "${words[@]}"
 }
+
+# podman and Strata by one storage.conf, which names the additional layer store $ALS.
+one_configuration() {
+  cat >"$T/storage.conf" <<END
+[storage]
+driver = "overlay"
+graphroot = "$G"
+runroot = "$R"
+[storage.options]
+additionallayerstores = ["$ALS:ref"]
+[storage.options.overlay]
+mount_program = "$OVERLAY"
+END
+  export CONTAINERS_STORAGE_CONF=$T/storage.conf
+  podman() {
+    command podman --tmpdir "$T/libpod" --runtime runc --cgroup-manager=cgroupfs \
+      --events-backend=file "$@"
+  }
+  strata() { "$STRATA" "$@"; }
+}
