@@ -23,9 +23,9 @@ package protocol LayerSource: AnyObject, Sendable {
   /// broken connection is resumed inside.
   ///
   /// The next piece is asked for when `consume` has returned; false ends the stream early without an
-  /// error. Returns the mirror's name.
+  /// error. Mirrors in `distrusted` are asked last. Returns the mirror's name.
   func stream(
-    _ blob: LayerBlob, from offset: Int64, urgency: FetchUrgency,
+    _ blob: LayerBlob, from offset: Int64, urgency: FetchUrgency, distrusted: [String],
     _ consume: @escaping @Sendable ([UInt8]) async -> Bool
   ) async throws(SourceError) -> String
 }

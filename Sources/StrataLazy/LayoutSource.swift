@@ -61,7 +61,7 @@ package final class LayoutSource: LayerSource {
   }
 
   package func stream(
-    _ blob: LayerBlob, from offset: Int64, urgency: FetchUrgency,
+    _ blob: LayerBlob, from offset: Int64, urgency: FetchUrgency, distrusted: [String],
     _ consume: @escaping @Sendable ([UInt8]) async -> Bool
   ) async throws(SourceError) -> String {
     let file = try open(blob)

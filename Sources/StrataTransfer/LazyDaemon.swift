@@ -18,6 +18,9 @@ package func runLazyDaemon(_ words: [RawPath]) -> Int32 {
   }
 }
 
+/// `strata-lazy record`: the exit status of the process.
+package func recordLazyRun(_ words: [RawPath]) -> Int32 { recordRun(words) }
+
 private func source(_ options: DaemonOptions) throws -> any LayerSource {
   if let layout = options.layout { return try LayoutSource(layout) }
   let surroundings = Surroundings.ofProcess()

@@ -44,32 +44,48 @@ package final class RegistryLayerSource: LayerSource {
 
   package func fetch(_ request: RangeRequest) async throws(SourceError) -> FetchedRange {
     let blob = request.blob
-    let places = try places(of: blob.reference)
-    // Whoever has sent wrong bytes is asked when nobody else has any.
-    let ordered =
-      places.filter { !request.distrusted.contains($0.description) }
-      + places.filter { request.distrusted.contains($0.description) }
+    let places = try places(of: blob.reference, distrusted: request.distrusted)
     return try await within(request.deadline, "blob \(blob.digest)") {
-      var failure: (any Error)?
-      for place in ordered {
-        do {
-          let bytes = try await place.bytes(of: blob.digest, request.range, size: blob.size)
-          return FetchedRange(bytes: bytes, mirror: place.description)
-        } catch {
-          failure = failure ?? error
+      // A registry may come back while a program sits in read(2).
+      var wait = Self.firstWait
+      while true {
+        var failure: (any Error)?
+        for place in places {
+          do {
+            let bytes = try await place.bytes(of: blob.digest, request.range, size: blob.size)
+            return FetchedRange(bytes: bytes, mirror: place.description)
+          } catch {
+            failure = failure ?? error
+          }
         }
+        let error = failure ?? RegistryError(.missing, "no place to read from")
+        let isPassing =
+          (error as? RegistryError).map { error in
+            switch error.kind {
+            case .unreachable: true
+            case .status(let status): RetryRule.isPassing(status: status)
+            default: false
+            }
+          } ?? false
+        guard isPassing, request.deadline > monotonicNanoseconds() + UInt64(wait) * 1_000_000
+        else { throw error }
+        try await Task.sleep(for: .milliseconds(wait))
+        wait = min(wait * 2, Self.longestWait)
       }
-      throw failure ?? RegistryError(.missing, "no place to read from")
     }
   }
 
+  /// Between rounds over all places, in milliseconds; each place waits for itself besides.
+  private static let firstWait = 200
+  private static let longestWait = 2000
+
   package func stream(
-    _ blob: LayerBlob, from offset: Int64, urgency: FetchUrgency,
+    _ blob: LayerBlob, from offset: Int64, urgency: FetchUrgency, distrusted: [String],
     _ consume: @escaping @Sendable ([UInt8]) async -> Bool
   ) async throws(SourceError) -> String {
     var part = BlobPart(blob.digest, size: blob.size, range: offset..<blob.size)
     var failure: (any Error)?
-    for place in try places(of: blob.reference) {
+    for place in try places(of: blob.reference, distrusted: distrusted) {
       do {
         try await place.read(&part, pieces: consume)
         return place.description
@@ -80,10 +96,15 @@ package final class RegistryLayerSource: LayerSource {
     throw Self.error(failure ?? RegistryError(.missing, "no place to read from"))
   }
 
-  private func places(of reference: String) throws(SourceError) -> [Repository] {
+  /// Where to read, in order: whoever has sent wrong bytes is asked when nobody else has any.
+  private func places(
+    of reference: String, distrusted: [String]
+  ) throws(SourceError) -> [Repository] {
     let name = try parse(reference)
     do throws(ConfigurationError) {
-      return try client.sources(of: name).map(\.repository)
+      let places = try client.sources(of: name).map(\.repository)
+      return places.filter { !distrusted.contains($0.description) }
+        + places.filter { distrusted.contains($0.description) }
     } catch {
       throw SourceError(.blocked, error.description)
     }

@@ -62,7 +62,7 @@ import Testing
       RangeRequest(blob, 1000..<70_000, urgency: .reader, deadline: .max))
     #expect(range.bytes == Array(bytes[1000..<70_000]))
     let collected = Mutex<[UInt8]>([])
-    _ = try await source.stream(blob, from: 5, urgency: .background) { piece in
+    _ = try await source.stream(blob, from: 5, urgency: .background, distrusted: []) { piece in
       collected.withLock { $0 += piece }
       return true
     }

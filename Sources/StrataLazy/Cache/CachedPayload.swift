@@ -22,11 +22,25 @@ package final class CachedPayload: Sendable {
   }
 }
 
+extension LayerIndex {
+  /// The name of an entry's content in a cache; nil where it has none.
+  func payloadKey(of entry: UInt32) -> SHA256Value? {
+    let range = chunks(of: entry)
+    guard let place = place(of: entry), !range.isEmpty else { return nil }
+    return payloadDigest(place, firstChunk: range.lowerBound)
+      ?? Payload.unsharedKey(header.facts.tocDigest, entry)
+  }
+}
+
 extension Payload {
   /// The name of the content in a cache: its digest, or one of the layer and the entry where the TOC
   /// gives none, so that it is shared with nobody.
   var key: SHA256Value {
-    digest ?? Digester.sha256(of: Array("\(layer)/\(entry)".utf8).rawSpan)
+    digest ?? Self.unsharedKey(layer, entry)
+  }
+
+  static func unsharedKey(_ layer: Digest, _ entry: UInt32) -> SHA256Value {
+    Digester.sha256(of: Array("\(layer)/\(entry)".utf8).rawSpan)
   }
 
   /// How the content is cut: partial content is shared only among layers that cut it the same way and
@@ -40,6 +54,9 @@ extension Payload {
     }
     return Digester.sha256(of: bytes.rawSpan)
   }
+
+  /// Whether it is kept as one file from the start, since one chunk is all of it.
+  var isInOnePiece: Bool { chunks.count == 1 && !chunks[0].isHole }
 
   /// Whether its only chunk's digest is that of the whole.
   var isOneChunk: Bool { chunks.count == 1 && !chunks[0].isHole && digest == chunks[0].digest }

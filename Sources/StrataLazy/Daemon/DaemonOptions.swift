@@ -10,6 +10,8 @@ package struct DaemonOptions: Sendable {
   package var layout: RawPath?
   package var backgroundFetch = true
   package var trustsBlobDigests = true
+  /// Bounds of cache and network.
+  package var bounds = LazyOptions()
   package var mountPoint: RawPath = ""
 
   /// Reads the words behind the program's name.
@@ -37,7 +39,15 @@ package struct DaemonOptions: Sendable {
     case ("verified-blob-digests", 1):
       trustsBlobDigests = false
       return
+    case ("no-prefetch", 1):
+      bounds.prefetches = false
+      return
+    case ("keep-mounted", 1):
+      bounds.keepsMounted = true
+      return
     case ("root", _), ("oci-layout", _), ("log-level", _): break
+    case ("cache-size", _), ("cache-age", _), ("background-bandwidth", _), ("read-timeout", _):
+      break
     default: throw LazyError("unknown option \(word): see strata-lazy --help")
     }
     let value: RawPath
@@ -50,8 +60,30 @@ package struct DaemonOptions: Sendable {
     switch name {
     case "root": root = value
     case "oci-layout": layout = value
-    default: level = try Self.level(value.description)
+    case "log-level": level = try Self.level(value.description)
+    default: try setBound(name, value.description)
     }
+  }
+
+  private mutating func setBound(_ name: String, _ value: String) throws(LazyError) {
+    let number = try Self.amount(value, of: name)
+    switch name {
+    case "cache-size": bounds.cacheSize = number
+    case "cache-age": bounds.cacheAge = number == 0 ? nil : min(number, 36_500) * 86_400
+    case "background-bandwidth": bounds.backgroundBandwidth = number == 0 ? nil : number
+    default: bounds.readTimeout = UInt64(min(max(number, 1), 86_400)) * 1_000_000_000
+    }
+  }
+
+  /// A number with `K`, `M`, `G` or `T` behind it for powers of 1024.
+  private static func amount(_ text: String, of name: String) throws(LazyError) -> Int64 {
+    let units: [Character: Int64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
+    let unit = text.last.flatMap { units[Character($0.uppercased())] }
+    if let number = Int64(unit == nil ? text : String(text.dropLast())), number >= 0 {
+      let (product, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
+      if !overflow { return product }
+    }
+    throw LazyError("--\(name) \(text): a number, with K, M, G or T behind it")
   }
 
   private static func level(_ name: String) throws(LazyError) -> LogLevel {
@@ -68,6 +100,9 @@ package struct DaemonOptions: Sendable {
   package static let help = """
     Usage: strata-lazy [OPTION...] MOUNTPOINT
            strata-lazy pull|push ...   (as `strata pull` and `strata push`)
+           strata-lazy record begin|end MOUNTPOINT IMAGE
+
+    record: what is read between begin and end is fetched ahead at the next starts of the image.
 
     Serves layers of registries as an additional layer store, until it is unmounted or ended by a
     signal. storage.conf: additionallayerstores = ["MOUNTPOINT:ref"]
@@ -76,6 +111,14 @@ package struct DaemonOptions: Sendable {
       --oci-layout DIR         read layers from an OCI image layout, not from registries
       --no-background-fetch    complete only layers that have to be verified whole
       --verified-blob-digests  answer to a blob's digest only where it is known to belong to its TOC
+      --cache-size BYTES       the most that the cache holds (as 500M, 20G); else a twentieth of the
+                               disk is left free. What open files need is never taken
+      --cache-age DAYS         content of deleted images goes when unread for so long (30; 0: never)
+      --keep-mounted           never take content of layers in use: for hosts that go offline
+      --no-prefetch            fetch nothing ahead of an image's start
+      --background-bandwidth BYTES
+                               a second, of background and prefetch together; readers have no limit
+      --read-timeout SECONDS   how long a read waits for a registry before it is an error (60)
       --log-level LEVEL        debug, info (default), warning or error; lines go to standard error
 
     One process, in the foreground: if it dies, containers on its layers read errors until they are

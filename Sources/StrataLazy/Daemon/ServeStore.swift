@@ -23,6 +23,7 @@ package func serveStore(
     let session = try Session(StoreFileSystem(store), device: mount.device)
     let signals = try SignalWatcher(mount) {}
     log.write("\(mount.path) is mounted", .info)
+    defer { store.close() }
     try session.serve()
     log.write(
       "\(mount.path) is unmounted\(signals.wasAskedToEnd ? " after a signal" : "")", .info)
@@ -53,7 +54,7 @@ private func detachDeadMount(_ path: RawPath) {
 
 extension LazyOptions {
   fileprivate init(_ options: DaemonOptions) {
-    self.init()
+    self = options.bounds
     backgroundFetch = options.backgroundFetch
     trustsBlobDigests = options.trustsBlobDigests
   }

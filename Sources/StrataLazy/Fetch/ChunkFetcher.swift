@@ -106,34 +106,40 @@ final class ChunkFetcher: Sendable {
     return answer
   }
 
-  /// A chunk whose bytes were wrong is asked for once more, of another mirror if there is one.
+  /// A chunk whose bytes were wrong is asked for of every other mirror, and of the last once more.
   private func retry(
     _ job: FetchJob, _ number: Int, _ chunk: LayerChunk, _ why: StreamError, _ mirror: String,
     _ finish: @escaping @Sendable (Int, ChunkOutcome) -> Void
   ) async {
-    complain(job, number, chunk, why, mirror)
-    do throws(SourceError) {
-      let range = chunk.extent.offset..<chunk.extent.end
-      let answer = try await fetch(job, range, [mirror])
-      let again = await threads.run { [self] () -> StreamError? in
-        do throws(StreamError) {
-          finish(number, try take(answer.bytes.rawSpan, chunk, number, job))
-          return nil
-        } catch { return error }
+    var (why, mirror) = (why, mirror)
+    var distrusted: [String] = []
+    while !distrusted.contains(mirror) {
+      complain(job, number, chunk, why, mirror)
+      distrusted.append(mirror)
+      do throws(SourceError) {
+        let range = chunk.extent.offset..<chunk.extent.end
+        let answer = try await fetch(job, range, distrusted)
+        let again = await threads.run { [self] () -> StreamError? in
+          do throws(StreamError) {
+            finish(number, try take(answer.bytes.rawSpan, chunk, number, job))
+            return nil
+          } catch { return error }
+        }
+        guard let again else { return }
+        (why, mirror) = (again, answer.mirror)
+      } catch {
+        log.write("\(job.tree.name): chunk \(number): \(error)", .error)
+        return finish(number, .failed(.inputOutputError))
       }
-      guard let again else { return }
-      complain(job, number, chunk, again, answer.mirror)
-    } catch {
-      log.write("\(job.tree.name): chunk \(number): \(error)", .error)
     }
-    finish(number, .failed(.inputOutputError))
+    finish(number, .wrong)
   }
 
   private func complain(
     _ job: FetchJob, _ number: Int, _ chunk: LayerChunk, _ why: StreamError, _ mirror: String
   ) {
     let message =
-      "chunk \(number) at byte \(chunk.extent.offset) from \(mirror) is not what the TOC says: \(why)"
+      "wrong bytes from \(mirror): chunk \(number) at byte \(chunk.extent.offset): \(why)"
     log.write("\(job.tree.name): \(message)", .error)
     job.tree.status.change {
       $0.wrongChunks += 1

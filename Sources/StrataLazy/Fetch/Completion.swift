@@ -13,6 +13,7 @@ import Synchronization
 final class Completion: Sendable {
   private let source: any LayerSource
   private let layers: RawPath
+  private let remembered: RememberedLayers
   private let log: StoreLog
   /// Layers under way or done, by tree and diff ID.
   private let begun = Mutex<Set<Claim>>([])
@@ -24,10 +25,25 @@ final class Completion: Sendable {
     var diffID: Digest
   }
 
+  /// How a reading ended.
+  private enum Outcome: Sendable {
+    /// All belongs together; the size of the tar.
+    case verified(Int64)
+    /// The bytes are not those of the blob: whoever sent them, once more from somebody else.
+    case wrongBytes(String, mirror: String)
+    /// The blob is right, and the TOC or the diff ID is another's.
+    case contradiction(String)
+    /// The source broke off, or this machine failed; later it may work.
+    case broken(String)
+  }
+
   /// `layers` is the folder of the layers' folders.
-  init(_ source: any LayerSource, layers: RawPath, _ log: StoreLog) {
+  init(
+    _ source: any LayerSource, layers: RawPath, _ remembered: RememberedLayers, _ log: StoreLog
+  ) {
     self.source = source
     self.layers = layers
+    self.remembered = remembered
     self.log = log
   }
 
@@ -41,35 +57,79 @@ final class Completion: Sendable {
     }
   }
 
-  /// Begins to complete a layer, once.
+  /// Begins to complete a layer, once; what broke off goes on later, after longer and longer waits.
   func begin(_ tree: LayerTree, _ index: LayerIndex, _ claim: LayerClaim) {
     let key = Claim(slot: tree.slot, diffID: claim.diffID)
     guard begun.withLock({ $0.insert(key).inserted }) else { return }
-    Task { [self] in
-      await turn.take()
-      // Wrong bytes may be one mirror's, once.
-      var isDone = await complete(tree, index, claim, isLast: false)
-      if isDone == nil { isDone = await complete(tree, index, claim, isLast: true) }
-      await turn.give()
-      // One that broke off may be begun again by the next lookup.
-      if isDone != true { begun.withLock { _ = $0.remove(key) } }
+    Task { [weak self, weak tree] in
+      var wait: UInt64 = 5
+      while let self, let tree {
+        await turn.take()
+        let isOver = await complete(tree, index, claim)
+        await turn.give()
+        if isOver { return }
+        try? await Task.sleep(nanoseconds: wait * 1_000_000_000)
+        wait = min(wait * 2, 300)
+      }
     }
   }
 
-  /// False where the source broke off or the disk failed; nil where it is to be tried once more.
+  /// False where it is to be tried again later.
   private func complete(
-    _ tree: LayerTree, _ index: LayerIndex, _ claim: LayerClaim, isLast: Bool
-  ) async -> Bool? {
+    _ tree: LayerTree, _ index: LayerIndex, _ claim: LayerClaim
+  ) async -> Bool {
+    var outcome = await attempt(tree, index, claim, [])
+    if case .wrongBytes(let why, let mirror) = outcome {
+      log.write("\(tree.name): background: \(why)", .error)
+      // Wrong bytes may be one mirror's, once.
+      outcome = await attempt(tree, index, claim, [mirror])
+    }
+    switch outcome {
+    case .verified(let size):
+      tree.status.change {
+        $0.isVerified = true
+        $0.plainSize = size
+      }
+      log.write("\(tree.name): complete and verified, \(size) bytes", .info)
+      return true
+    case .broken(let why):
+      tree.status.failed(with: why)
+      log.write("\(tree.name): background: \(why)", .warning)
+      return false
+    case .wrongBytes(let why, _):
+      tree.status.failed(with: why)
+      // By its TOC's digest the layer is right, and each chunk is verified by that.
+      guard claim.keyKind == .blob else {
+        log.write("\(tree.name): not complete: \(why)", .error)
+        return false
+      }
+      log.write("\(tree.name): condemned, delete the image: \(why)", .error)
+    case .contradiction(let why):
+      tree.status.failed(with: why)
+      log.write("\(tree.name): condemned, delete the image: \(why)", .error)
+    }
+    tree.condemn()
+    // An image that was put right may be asked for again by the next worker.
+    remembered.forget(claim)
+    return true
+  }
+
+  private func attempt(
+    _ tree: LayerTree, _ index: LayerIndex, _ claim: LayerClaim, _ distrusted: [String]
+  ) async -> Outcome {
     let queue = PieceQueue(limit: 8)
-    let filled = Task {
+    let reading = Task {
       await tree.context.threads.run { [self] in
-        let result = read(queue, tree, index, claim)
+        let outcome = read(queue, tree, index, claim)
         queue.close()
-        return result
+        return outcome
       }
     }
     do throws(SourceError) {
-      let mirror = try await source.stream(claim.blob, from: 0, urgency: .background) { piece in
+      let mirror = try await source.stream(
+        claim.blob, from: 0, urgency: .background, distrusted: distrusted
+      ) { piece in
+        await tree.context.pace.take(piece.count)
         tree.status.change { $0.fetchedBytes += Int64(piece.count) }
         return await queue.put(piece)
       }
@@ -78,122 +138,80 @@ final class Completion: Sendable {
         $0.mirror = mirror
       }
       queue.finish()
+      let outcome = await reading.value
+      if case .wrongBytes(let why, _) = outcome {
+        return .wrongBytes("\(why), from \(mirror)", mirror: mirror)
+      }
+      return outcome
     } catch {
       queue.finish(StreamError(.system(error.errno), error.message))
-      _ = await filled.value
-      log.write("\(tree.name): background: \(error)", .warning)
-      tree.status.failed(with: error.message)
-      return false
-    }
-    switch await filled.value {
-    case .success(let size):
-      tree.status.change {
-        $0.isVerified = true
-        $0.plainSize = size
-      }
-      log.write("\(tree.name): complete and verified, \(size) bytes", .info)
-      return true
-    case .failure(let error):
-      tree.status.failed(with: error.message)
-      switch error.kind {
-      case .mismatch, .malformed, .unexpectedEnd:
-        guard isLast else { return nil }
-      default:
-        log.write("\(tree.name): background: \(error)", .warning)
-        return false
-      }
-      log.write("\(tree.name): condemned, delete the image: \(error)", .error)
-      tree.condemn()
-      return true
+      _ = await reading.value
+      return .broken(error.message)
     }
   }
 
-  /// Runs on a thread: the size of the tar, or why the layer is not what it claims to be.
+  /// Runs on a thread.
   private func read(
     _ source: any ByteSource, _ tree: LayerTree, _ index: LayerIndex, _ claim: LayerClaim
-  ) -> Result<Int64, StreamError> {
+  ) -> Outcome {
+    let blob = DigestingSource(source, claim.descriptor.digest.algorithm)
     do throws(StreamError) {
-      let blob = DigestingSource(source, claim.descriptor.digest.algorithm)
-      let plain = DigestingSource(try DecompressingSource(blob), claim.diffID.algorithm)
-      let tar = TarReader(plain)
-      while let header = try tar.next() {
-        guard header.size > 0, let entry = entry(of: header, index) else { continue }
-        try keep(tar, entry, header.size, tree, index)
+      var plain: DigestingSource?
+      let comparison = TarComparison(index)
+      var failure: StreamError?
+      do throws(StreamError) {
+        let source = DigestingSource(try DecompressingSource(blob), claim.diffID.algorithm)
+        plain = source
+        let tar = TarReader(source)
+        while let header = try tar.next() {
+          try comparison.add(header, tar) { (number, chunk) throws(StreamError) in
+            try keep(chunk, number, tree, index)
+          }
+        }
+        try tar.drain()
+      } catch {
+        if case .system = error.kind { throw error }
+        failure = error
       }
-      try tar.drain()
+      // What is no tar, or no gzip, is most likely no blob either: that is what is to be told.
       let rest = ByteBuffer(capacity: 1 << 16)
       while try blob.fill(rest) {}
       guard blob.byteCount == claim.descriptor.size, blob.digest() == claim.descriptor.digest else {
-        throw StreamError(
-          .mismatch, "the blob's digest is \(blob.digest()), its size \(blob.byteCount)")
+        return .wrongBytes(
+          "wrong bytes: \(blob.byteCount) bytes with the digest \(blob.digest())", mirror: "")
+      }
+      guard let plain, failure == nil else {
+        return .contradiction("the blob is none of its form: \(failure?.message ?? "")")
       }
       guard plain.digest() == claim.diffID else {
-        throw StreamError(.mismatch, "the diff ID is \(plain.digest()), not \(claim.diffID)")
+        return .contradiction("the diff ID is \(plain.digest()), not \(claim.diffID)")
       }
-      try check(tree, index)
-      do throws(StoreError) {
-        try Bindings.add(
-          Binding(
-            blob: claim.descriptor.digest, toc: tree.toc, diffID: claim.diffID,
-            plainSize: plain.byteCount),
-          to: folder(tree.toc))
-      } catch {
-        log.write("\(tree.name): \(error)", .warning)
-      }
-      return .success(plain.byteCount)
-    } catch { return .failure(error) }
-  }
-
-  /// The regular file that an entry of the tar is in the index, unless another row took its name.
-  private func entry(of header: TarHeader, _ index: LayerIndex) -> UInt32? {
-    var entry = LayerIndex.root
-    for part in RawPath(header.name).components where part != "." {
-      guard let next = index.lookup(part, in: entry) else { return nil }
-      entry = next
+      try comparison.finish()
+      note(
+        Binding(
+          blob: claim.descriptor.digest, toc: tree.toc, diffID: claim.diffID,
+          plainSize: plain.byteCount), tree)
+      return .verified(plain.byteCount)
+    } catch {
+      if case .mismatch = error.kind { return .contradiction(error.message) }
+      return .broken(error.message)
     }
-    guard let found = index.attributes(entry), found.type == .regular, found.size == header.size
-    else { return nil }
-    return entry
   }
 
-  /// Cuts a file's body into its chunks and keeps those that are right and not there.
+  /// A full disk costs that it is found out once more.
+  private func note(_ binding: Binding, _ tree: LayerTree) {
+    do throws(StoreError) { try Bindings.add(binding, to: folder(tree.toc)) } catch {
+      log.write("\(tree.name): \(error)", .warning)
+    }
+  }
+
+  /// Keeps a chunk that is right, where it is not there and nothing has to go for it.
   private func keep(
-    _ tar: TarReader, _ entry: UInt32, _ size: Int64, _ tree: LayerTree, _ index: LayerIndex
+    _ chunk: VerifiedChunk, _ number: Int, _ tree: LayerTree, _ index: LayerIndex
   ) throws(StreamError) {
-    let numbers = index.chunks(of: entry)
-    if numbers.allSatisfy({ tree.isPresent($0, index) }) { return }
-    let body = tar.body
-    for number in numbers {
-      guard let chunk = index.chunk(number), chunk.length <= LayerLimit.chunkBytes else { return }
-      let buffer = ByteBuffer(capacity: Int(chunk.length))
-      while buffer.count < Int(chunk.length) {
-        let before = buffer.count
-        try buffer.append { (span: inout MutableRawSpan) throws(StreamError) -> Int in
-          try body.read(into: &span)
-        }
-        if buffer.count == before { return }
-      }
-      if chunk.isHole { continue }
-      // A name that came twice has other bytes the first time: not this one's.
-      let bytes = buffer.withBytes { [UInt8]($0) }
-      guard let verified = try? VerifiedChunk(chunk, plain: bytes) else { return }
-      let outcome = try tree.store(verified, number, index)
-      tree.status.change {
-        $0.verifiedChunks += 1
-        if case .uncached = outcome { $0.uncachedChunks += 1 }
-      }
-    }
-  }
-
-  /// Every chunk that the TOC promises was in the tar, or the cache has no room.
-  private func check(_ tree: LayerTree, _ index: LayerIndex) throws(StreamError) {
-    guard tree.status.current.uncachedChunks == 0 else { return }
-    for number in 0..<index.chunkCount {
-      guard let chunk = index.chunk(number), !chunk.isHole else { continue }
-      if !tree.isPresent(number, index) {
-        throw StreamError(.mismatch, "chunk \(number) of the TOC is not in the tar")
-      }
-    }
+    tree.status.change { $0.verifiedChunks += 1 }
+    guard tree.context.keeper.hasRoom, !tree.isPresent(number, index) else { return }
+    _ = try tree.store(chunk, number, index)
   }
 }
 

@@ -15,6 +15,8 @@ enum ChunkOutcome: Sendable {
   /// Verified, and the cache has no room for it.
   case uncached([UInt8])
   case failed(Errno)
+  /// No mirror has the bytes that the TOC promises.
+  case wrong
 }
 
 /// The one bridge from FUSE threads to the network: whoever misses a chunk leaves a continuation and
@@ -39,17 +41,39 @@ final class FetchGate: Sendable {
     var running = 0
     /// Of those, how many are nobody's hurry.
     var runningUnhurried = 0
-    /// Chunks that all mirrors sent wrongly, and until when that is not tried again.
-    var failures: [ChunkKey: (error: Errno, end: UInt64)] = [:]
+    /// How the last wish for a chunk failed, and until when that is not tried again.
+    var refusals: [ChunkKey: (outcome: ChunkOutcome, end: UInt64)] = [:]
+    /// The last chunks that the disk had no room for, oldest first.
+    var unkept: [(key: ChunkKey, bytes: [UInt8])] = []
     var isWatching = false
+
+    mutating func refuse(_ key: ChunkKey, _ outcome: ChunkOutcome, for time: UInt64) {
+      refusals[key] = (outcome, monotonicNanoseconds() + time)
+    }
+
+    /// A reader of 4 KiB at a time must not fetch a chunk of 4 MiB for each of them.
+    mutating func remember(_ key: ChunkKey, _ bytes: [UInt8]) {
+      unkept.append((key, bytes))
+      var total = unkept.reduce(0) { $0 + $1.bytes.count }
+      while total > FetchGate.unkeptBytes, unkept.count > 1 {
+        total -= unkept.removeFirst().bytes.count
+      }
+    }
   }
 
+  /// How many bytes are kept in memory while the disk is full.
+  private static let unkeptBytes = 16 << 20
+  /// The kernel asks once more, at once, for a page that reading ahead has failed for: a reader is to wait
+  /// for one time limit and not for two.
+  private static let shortTime: UInt64 = 500_000_000
   private let state = Mutex(State())
   private let fetcher: ChunkFetcher
+  private let pace: FetchPace
   private let options: LazyOptions
 
-  init(_ fetcher: ChunkFetcher, _ options: LazyOptions) {
+  init(_ fetcher: ChunkFetcher, _ pace: FetchPace, _ options: LazyOptions) {
     self.fetcher = fetcher
+    self.pace = pace
     self.options = options
   }
 
@@ -93,9 +117,12 @@ final class FetchGate: Sendable {
     _ key: ChunkKey, _ waiter: Waiter, _ urgency: FetchUrgency, _ now: UInt64
   ) -> ChunkOutcome?? {
     state.withLock { state in
-      if let failure = state.failures[key] {
-        if failure.end > now { return .some(.failed(failure.error)) }
-        state.failures[key] = nil
+      if let refusal = state.refusals[key] {
+        if refusal.end > now { return .some(refusal.outcome) }
+        state.refusals[key] = nil
+      }
+      if let found = state.unkept.last(where: { $0.key == key }) {
+        return .some(.uncached(found.bytes))
       }
       guard state.waiters[key] != nil else { return nil }
       state.waiters[key]?.append(waiter)
@@ -117,7 +144,8 @@ final class FetchGate: Sendable {
       guard state.running < options.concurrency else { return nil }
       for urgency in FetchUrgency.allCases where !state.queues[urgency.rawValue].isEmpty {
         let isUnhurried = urgency != .reader
-        if isUnhurried, state.runningUnhurried >= max(1, options.concurrency - 1) { return nil }
+        // One connection for readers, and one that a layer's completion may have.
+        if isUnhurried, state.runningUnhurried >= max(1, options.concurrency - 2) { return nil }
         let job = state.queues[urgency.rawValue].removeFirst()
         for number in job.numbers {
           state.queued[ChunkKey(slot: job.tree.slot, number: number)] = nil
@@ -129,7 +157,9 @@ final class FetchGate: Sendable {
       return nil
     }) {
       Task { [self] in
+        if job.urgency == .reader { pace.readerBegan() }
         await fetcher.run(job) { [self] number, outcome in finish(job, number, outcome) }
+        if job.urgency == .reader { pace.readerEnded() }
         state.withLock { state in
           state.running -= 1
           if job.urgency != .reader { state.runningUnhurried -= 1 }
@@ -142,8 +172,11 @@ final class FetchGate: Sendable {
   private func finish(_ job: FetchJob, _ number: Int, _ outcome: ChunkOutcome) {
     let key = ChunkKey(slot: job.tree.slot, number: number)
     let waiters = state.withLock { state -> [Waiter] in
-      if case .failed(let error) = outcome {
-        state.failures[key] = (error, monotonicNanoseconds() + options.failureTime)
+      switch outcome {
+      case .wrong: state.refuse(key, outcome, for: options.failureTime)
+      case .failed: state.refuse(key, outcome, for: Self.shortTime)
+      case .uncached(let bytes): state.remember(key, bytes)
+      case .stored: break
       }
       return state.waiters.removeValue(forKey: key) ?? []
     }
@@ -169,6 +202,7 @@ final class FetchGate: Sendable {
             let over = waiters.filter { $0.deadline < now }
             if over.isEmpty { continue }
             late += over
+            state.refuse(key, .failed(.inputOutputError), for: Self.shortTime)
             state.waiters[key] = waiters.filter { $0.deadline >= now }
           }
           let goesOn = !state.waiters.isEmpty
@@ -179,6 +213,12 @@ final class FetchGate: Sendable {
         if !goesOn { return }
       }
     }
+  }
+
+  /// Whether somebody has asked for a chunk, and it has not come yet.
+  func isUnderWay(_ number: Int, of tree: LayerTree) -> Bool {
+    let key = ChunkKey(slot: tree.slot, number: number)
+    return state.withLock { $0.waiters[key] != nil }
   }
 
   /// Requests under way and queued, for `status`.

@@ -24,11 +24,17 @@ struct LayerClaim: Sendable {
   ///
   /// `malformed` where its annotations are.
   init?(_ key: Digest, in image: ResolvedImage) throws(StreamError) {
-    let layers = Array(zip(image.layers, image.diffIDs))
+    try self.init(key, of: image.reference, Array(zip(image.layers, image.diffIDs)))
+  }
+
+  /// As above of layers with their diff IDs, bottom first.
+  init?(
+    _ key: Digest, of reference: String, _ layers: [(LayerDescriptor, Digest)]
+  ) throws(StreamError) {
     func annotations(_ layer: LayerDescriptor) throws(StreamError) -> ChunkedAnnotations? {
       try ChunkedAnnotations(layer.annotations)
     }
-    reference = image.reference
+    self.reference = reference
     if let (layer, diffID) = layers.first(where: { $0.0.digest == key }) {
       keyKind = .blob
       descriptor = layer

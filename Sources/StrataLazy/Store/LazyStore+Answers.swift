@@ -15,12 +15,14 @@ extension LazyStore {
     if isClaimOnly, !options.trustsBlobDigests { throw .noSuchFileOrDirectory }
     let tree = try await tree(of: claim, image: image)
     let index = try await self.index(of: tree)
+    remembered.remember(claim)
     if let binding {
       tree.status.change {
         $0.isVerified = true
         $0.plainSize = binding.plainSize
       }
     }
+    if options.prefetches { prefetch.begin(tree, index) }
     if isClaimOnly || (options.backgroundFetch && binding == nil) {
       completion.begin(tree, index, claim)
     }

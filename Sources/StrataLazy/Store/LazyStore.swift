@@ -1,7 +1,6 @@
 import StrataArchive
 import StrataModel
 package import StrataSystem
-import Synchronization
 
 /// The daemon's state: what was asked for, what is known of it, and what is being fetched.
 ///
@@ -14,9 +13,14 @@ package final class LazyStore: Sendable {
   let uses: UseCounts
   let trees: TreePool
   let completion: Completion
-  private let images: ImageCatalog
+  let keeper: CacheKeeper
+  /// The folder of the layers' folders.
+  let layers: RawPath
+  let prefetch: Prefetch
+  let images: ImageCatalog
+  let remembered: RememberedLayers
   private let state: SharedDescriptor
-  private let downloads = Mutex<[Digest: (download: BlobDownload, users: Int)]>([:])
+  let blobs: BlobDownloads
 
   /// Opens the state directory, which it makes with mode 0700; `generation` names the mount.
   package init(
@@ -30,16 +34,27 @@ package final class LazyStore: Sendable {
       let here = FileDescriptor.workingDirectory
       try here.makeDirectories(path, mode: 0o700)
       state = SharedDescriptor(try here.open(path, [.readOnly, .directory]))
-      for name: RawPath in ["blobs", "layers"] { try state.view.makeDirectories(name, mode: 0o700) }
+      for name: RawPath in ["layers", "refs"] { try state.view.makeDirectories(name, mode: 0o700) }
       slots = try SlotTable(state.view, generation: generation)
     } catch {
       throw LazyError("state directory \(path): \(error)")
     }
     uses = UseCounts(path)
+    blobs = BlobDownloads(source, failureTime: options.failureTime, log)
+    remembered = RememberedLayers(path.appending("refs"))
     images = ImageCatalog(
       source, timeLimit: options.resolveTimeout, refusalTime: options.failureTime)
-    trees = TreePool(try Self.context(state, source, options, log))
-    completion = Completion(source, layers: path.appending("layers"), log)
+    let context = try Self.context(state, source, options, log)
+    trees = TreePool(context)
+    keeper = context.keeper
+    layers = path.appending("layers")
+    completion = Completion(source, layers: layers, remembered, log)
+    prefetch = Prefetch(layers: layers, log)
+    keeper.start(
+      ranks: { [weak self] in self?.cacheRanks() },
+      evicted: { [weak self] in
+        for tree in self?.trees.all ?? [] { tree.contents.forgetSeen() }
+      })
   }
 
   private static func context(
@@ -55,12 +70,14 @@ package final class LazyStore: Sendable {
       own = try state.view.open(".", [.readOnly, .directory])
     } catch { throw LazyError("state directory: \(error)") }
     do throws(StreamError) {
+      let cache = try PayloadCache(own, boot: boot)
+      let pace = FetchPace(rate: options.backgroundBandwidth)
       return TreeContext(
         indexes: IndexStore(
           layers, source: source, threads: threads, timeLimit: options.resolveTimeout),
-        cache: try PayloadCache(own, boot: boot),
-        gate: FetchGate(ChunkFetcher(source, threads, options, log), options),
-        threads: threads, options: options, log: log)
+        cache: cache, keeper: CacheKeeper(cache, options, threads, log),
+        gate: FetchGate(ChunkFetcher(source, threads, options, log), pace, options),
+        pace: pace, recorder: AccessRecorder(), threads: threads, options: options, log: log)
     } catch { throw LazyError("\(error)") }
   }
 
@@ -74,6 +91,12 @@ package final class LazyStore: Sendable {
     guard case .layer(let imageSlot, let key) = slots[slot],
       case .image(let reference) = slots[imageSlot]
     else { throw .staleHandle }
+    return try await claim(reference, key)
+  }
+
+  /// As above by the names.
+  private func claim(_ reference: String, _ key: Digest) async throws(Errno) -> LayerClaim {
+    if let known = remembered.claim(reference, key) { return known }
     let image: ResolvedImage
     do throws(SourceError) { image = try await images.image(reference) } catch {
       log.write("\(reference): \(error)", error.kind == .notFound ? .info : .warning)
@@ -113,50 +136,12 @@ package final class LazyStore: Sendable {
   /// The index of a tree whose number the kernel holds, from the disk or by its manifest.
   func index(of tree: LayerTree) async throws(Errno) -> LayerIndex {
     try await tree.open { [self] () async throws(Errno) -> LayerClaim in
-      let blob = tree.blob
-      let image: ResolvedImage
-      do throws(SourceError) { image = try await images.image(blob.reference) } catch {
-        throw error.errno
-      }
-      guard let claim = try? LayerClaim(blob.digest, in: image) else {
-        throw .noSuchFileOrDirectory
-      }
-      return claim
+      try await claim(tree.blob.reference, tree.blob.digest)
     }
   }
-
-  // MARK: - Blobs
 
   /// statfs(2) of the cache's file system.
   func fileSystemStatus() throws(Errno) -> FileSystemStatus { try state.view.fileSystemStatus() }
-
-  /// The download of a blob for one more reader of it, begun if there is none.
-  func openBlob(_ blob: LayerBlob) throws(Errno) -> BlobDownload {
-    try downloads.withLock { downloads throws(Errno) in
-      if let known = downloads[blob.digest], !known.download.hasFailed {
-        downloads[blob.digest]?.users += 1
-        return known.download
-      }
-      let folder = SharedDescriptor(try state.view.open("blobs", [.readOnly, .directory]))
-      let download = try BlobDownload(blob, from: source, in: folder.view, log)
-      withExtendedLifetime(folder) {}
-      downloads[blob.digest] = (download, 1)
-      return download
-    }
-  }
-
-  /// The download of a blob that somebody has open.
-  func blob(_ digest: Digest) -> BlobDownload? {
-    downloads.withLock { $0[digest]?.download }
-  }
-
-  /// One reader of a blob less; with the last one the bytes are let go.
-  func closeBlob(_ digest: Digest) {
-    downloads.withLock { downloads in
-      guard let users = downloads[digest]?.users else { return }
-      if users > 1 { downloads[digest]?.users = users - 1 } else { downloads[digest] = nil }
-    }
-  }
 }
 
 /// Why the daemon could not start.

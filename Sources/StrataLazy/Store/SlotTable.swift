@@ -18,15 +18,18 @@ enum SlotSubject: Hashable, Sendable {
 ///
 /// Append-only and never reused while the mount lives, since the kernel holds node numbers of
 /// `slot << 32 | entry`. Slot 0 is the root's. A record is in the file before its number is given
-/// out; one that is cut short (power, `kill -9`) was never given out.
+/// out; one that is cut short (power, `kill -9`) was never given out. A damaged one keeps its number
+/// and stands for nothing, so that what the kernel calls by it is stale and never another layer's. For
+/// the same end a file that is begun anew numbers from another of a thousand bases.
 ///
-/// File: a header of one record (magic `STRATASL`, version, generation), then records of 512 bytes:
-/// kind, image slot, length of the text, text, and in the last 8 bytes the first 8 of the record's
-/// SHA-256.
+/// File: a header of one record (magic `STRATASL`, version 2, generation, base), then records of 512
+/// bytes: kind, image slot, length of the text, text; in the last 8 bytes of each, the header too, the
+/// first 8 of the record's SHA-256. The record of slot `base + n` is the n-th, from 1.
 final class SlotTable: Sendable {
   private struct State {
-    /// Index 0 is slot 1.
-    var subjects: [SlotSubject] = []
+    /// Index 0 is slot `base + 1`; nil where the record is damaged.
+    var subjects: [SlotSubject?] = []
+    var base: UInt32 = 0
     var slots: [SlotSubject: UInt32] = [:]
 
     mutating func add(
@@ -36,12 +39,13 @@ final class SlotTable: Sendable {
       if let known = slots[identity] { return .success(known) }
       let number = subjects.count + 1
       guard number <= SlotTable.limit else { return .failure(.noSpace) }
+      if number.isMultiple(of: SlotTable.reserve) { SlotTable.reserveRoom(file, behind: number) }
       do throws(Errno) {
         try file.view.writeAll(record.rawSpan, at: Int64(SlotTable.recordSize * number))
       } catch { return .failure(error) }
       subjects.append(subject)
-      slots[identity] = UInt32(number)
-      return .success(UInt32(number))
+      slots[identity] = base + UInt32(number)
+      return .success(base + UInt32(number))
     }
   }
 
@@ -49,6 +53,8 @@ final class SlotTable: Sendable {
   private static let magic = Array("STRATASL".utf8)
   /// More names than any host has layers: whoever may walk the mount could make them without end.
   private static let limit = 1 << 20
+  /// For so many records more there is room in the file: a full disk must not keep layers away.
+  private static let reserve = 256
 
   private let file: SharedDescriptor
   private let state: Mutex<State>
@@ -59,22 +65,44 @@ final class SlotTable: Sendable {
   init(_ directory: FileDescriptor, generation: UInt64) throws(Errno) {
     file = SharedDescriptor(
       try directory.open("slots", [.readWrite, .create, .noFollow], mode: 0o600))
-    var head = Self.magic + littleEndian(1) + littleEndian(generation)
-    head += [UInt8](repeating: 0, count: Self.recordSize - head.count)
     var state = State()
-    if try file.view.bytes(Self.recordSize, at: 0) == head {
-      while state.subjects.count < Self.limit {
-        let place = Int64(Self.recordSize * (state.subjects.count + 1))
-        let record = try file.view.bytes(Self.recordSize, at: place)
-        guard let subject = SlotSubject(record: record) else { break }
+    if let base = Self.base(try file.view.bytes(Self.recordSize, at: 0), generation) {
+      state.base = base
+      let count = Int(try file.view.status().size) / Self.recordSize - 1
+      for number in stride(from: 1, through: min(count, Self.limit), by: 1) {
+        let place = Int64(Self.recordSize * number)
+        let subject = SlotSubject(record: try file.view.bytes(Self.recordSize, at: place))
         state.subjects.append(subject)
-        state.slots[subject.identity] = UInt32(state.subjects.count)
+        if let subject { state.slots[subject.identity] = base + UInt32(number) }
       }
     } else {
+      // A number of 53 bits with the entry's: overlays want some of the upper ones for themselves.
+      state.base = UInt32.random(in: 0..<1024) * 1024
       try file.view.truncate(to: 0)
-      try file.view.writeAll(head.rawSpan, at: 0)
+      try file.view.writeAll(Self.header(generation, base: state.base).rawSpan, at: 0)
     }
+    Self.reserveRoom(file, behind: state.subjects.count)
     self.state = Mutex(state)
+  }
+
+  private static func header(_ generation: UInt64, base: UInt32) -> [UInt8] {
+    var head = magic + littleEndian(UInt32(2)) + littleEndian(generation) + littleEndian(base)
+    head += [UInt8](repeating: 0, count: recordSize - 8 - head.count)
+    return head + checksum(head)
+  }
+
+  /// The base in a header of this generation; nil for any other bytes.
+  private static func base(_ head: [UInt8], _ generation: UInt64) -> UInt32? {
+    guard head.count == recordSize else { return nil }
+    let base = number(head, at: 20)
+    return head == header(generation, base: base) ? base : nil
+  }
+
+  /// Takes blocks of the disk for the next records without making the file longer.
+  private static func reserveRoom(_ file: SharedDescriptor, behind count: Int) {
+    // FALLOC_FL_KEEP_SIZE; where the file system cannot, there may be no room one day.
+    try? file.view.allocate(
+      mode: 1, offset: 0, length: Int64(recordSize * (count + 2 * reserve)))
   }
 
   /// The slot of a subject, made if it has none; ENOSPC beyond a million, and errors of the file.
@@ -88,14 +116,17 @@ final class SlotTable: Sendable {
   /// What a slot stands for; nil for one that was never given out.
   subscript(slot: UInt32) -> SlotSubject? {
     state.withLock { state in
-      slot >= 1 && Int(slot) <= state.subjects.count ? state.subjects[Int(slot) - 1] : nil
+      slot > state.base && Int(slot - state.base) <= state.subjects.count
+        ? state.subjects[Int(slot - state.base) - 1] : nil
     }
   }
 
   /// All slots of a kind that `body` chooses, lowest first.
   func slots<Value>(_ body: (UInt32, SlotSubject) -> Value?) -> [Value] {
-    let subjects = state.withLock { $0.subjects }
-    return subjects.enumerated().compactMap { body(UInt32($0.offset + 1), $0.element) }
+    let (subjects, base) = state.withLock { ($0.subjects, $0.base) }
+    return subjects.enumerated().compactMap { offset, subject in
+      subject.flatMap { body(base + UInt32(offset + 1), $0) }
+    }
   }
 }
 
@@ -131,23 +162,20 @@ extension SlotSubject {
     guard record.count == Self.recordSize,
       Array(record.suffix(8)) == checksum(Array(record.dropLast(8)))
     else { return nil }
-    func number(_ place: Int) -> UInt32 {
-      record[place..<(place + 4)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-    }
-    let length = Int(number(8))
+    let length = Int(number(record, at: 8))
     guard length <= Self.textLimit else { return nil }
     let text = String(decoding: record[12..<(12 + length)], as: UTF8.self)
-    switch number(0) {
+    switch number(record, at: 0) {
     case 1: self = .image(reference: text)
     case 2:
       guard let key = try? Digest(text) else { return nil }
-      self = .layer(image: number(4), key: key)
+      self = .layer(image: number(record, at: 4), key: key)
     case 3:
       let parts = text.split(separator: " ")
       guard parts.count == 3, let blob = try? Digest(parts[0]), let toc = try? Digest(parts[1]),
         let size = Int64(parts[2])
       else { return nil }
-      self = .tree(image: number(4), blob: blob, toc: toc, size: size)
+      self = .tree(image: number(record, at: 4), blob: blob, toc: toc, size: size)
     default: return nil
     }
   }
@@ -162,6 +190,11 @@ private func checksum(_ bytes: [UInt8]) -> [UInt8] {
     result.append(UInt8(pair, radix: 16) ?? 0)
   }
   return result
+}
+
+/// The 4 bytes at a place that is there.
+private func number(_ record: [UInt8], at place: Int) -> UInt32 {
+  record[place..<(place + 4)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
 }
 
 private func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {

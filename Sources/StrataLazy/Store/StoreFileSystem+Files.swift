@@ -24,14 +24,16 @@ extension StoreFileSystem {
       case .layer(_, .info): reply.send(OpenResult(modes: .directIO))
       case .layer(let slot, .blob):
         onClaim(slot, reply) { store, _, claim throws(Errno) in
-          _ = try store.openBlob(claim.blob)
+          store.blobs.open(claim.descriptor.digest)
           // Pages of a download that failed in the end must not stay.
           return OpenResult(modes: [])
         }
       case .tree(let slot, let entry):
         onTree(slot, reply) { answers, reply in
           answers.tree.contents.opened(entry)
-          if !reply.send(OpenResult(modes: .keepCache)) { answers.tree.contents.closed(entry) }
+          // While a run is recorded every file is read anew, so that its reads are seen.
+          let modes: OpenModes = answers.tree.context.recorder.isRecording ? [] : .keepCache
+          if !reply.send(OpenResult(modes: modes)) { answers.tree.contents.closed(entry) }
         }
       }
     } catch { reply.fail(error) }
@@ -65,17 +67,12 @@ extension StoreFileSystem {
     Task {
       do throws(Errno) {
         let claim = try await store.claim(slot: slot)
-        // A new worker begins the download anew for opens of the old one.
-        let download: BlobDownload
-        if let known = store.blob(claim.descriptor.digest) {
-          download = known
-        } else {
-          download = try store.openBlob(claim.blob)
-        }
-        download.whenReadable(upTo: request.offset + Int64(request.count)) { error in
+        store.blobs.read(claim.blob, request.count, at: request.offset) { result in
           guard let reply = deferred.take() else { return }
-          if let error { return reply.fail(error) }
-          reply.send(from: download.content.view, at: request.offset)
+          switch result {
+          case .success(let bytes): reply.send(bytes.rawSpan)
+          case .failure(let error): reply.fail(error)
+          }
         }
       } catch {
         if let reply = deferred.take() { reply.fail(error) }
@@ -96,7 +93,7 @@ extension StoreFileSystem {
       let store = store
       Task {
         if let claim = try? await store.claim(slot: slot) {
-          store.closeBlob(claim.descriptor.digest)
+          store.blobs.close(claim.descriptor.digest)
         }
       }
     default: break

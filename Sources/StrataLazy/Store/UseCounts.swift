@@ -45,6 +45,9 @@ final class UseCounts: Sendable {
   /// How many users a layer has.
   subscript(path: String) -> Int { counts.withLock { $0[path] ?? 0 } }
 
+  /// The paths of all layers that have users.
+  var paths: [String] { counts.withLock { Array($0.keys) } }
+
   private func save() {
     writing.withLock { _ in
       let counts = counts.withLock { $0 }

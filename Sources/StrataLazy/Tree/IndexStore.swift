@@ -63,6 +63,22 @@ final class IndexStore: Sendable {
   }
 
   private func build(_ facts: LayerFacts, _ bytes: [UInt8]) throws(StreamError) -> LayerIndex {
+    do throws(StreamError) {
+      return try buildOnDisk(facts, bytes)
+    } catch  where error.isFullDisk {
+      // For this worker alone, and for as long as the layer is asked for.
+      let file: FileDescriptorOwner
+      do throws(Errno) { file = try anonymousFile("index") } catch {
+        throw StreamError(error, "make an index in memory")
+      }
+      let reader = try TOCReader(ArraySource(bytes), form: facts.form, digest: facts.tocDigest)
+      try LayerIndexBuilder.build(from: reader, facts, to: file.view)
+      return try LayerIndex(file.view, checking: .header)
+    }
+  }
+
+  private func buildOnDisk(_ facts: LayerFacts, _ bytes: [UInt8]) throws(StreamError) -> LayerIndex
+  {
     let folder = path(facts.tocDigest)
     do throws(Errno) {
       try layers.view.makeDirectories(folder, mode: 0o700)

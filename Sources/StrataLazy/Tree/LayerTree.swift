@@ -109,7 +109,10 @@ final class LayerTree: Sendable {
 struct TreeContext: Sendable {
   let indexes: IndexStore
   let cache: PayloadCache
+  let keeper: CacheKeeper
   let gate: FetchGate
+  let pace: FetchPace
+  let recorder: AccessRecorder
   let threads: WorkThreads
   let options: LazyOptions
   let log: StoreLog

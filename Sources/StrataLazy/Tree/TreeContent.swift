@@ -5,7 +5,7 @@ import Synchronization
 /// The content of a regular file as far as it is in the cache.
 final class TreeContent: Sendable {
   private enum Place {
-    /// A file of one chunk that is not there.
+    /// Nothing is there, or the disk has no room for it.
     case absent
     case partial(PartialPayload)
     case complete(CachedPayload)
@@ -19,24 +19,26 @@ final class TreeContent: Sendable {
 
   /// Looks for the content in the cache, which may read it whole: once after a boot.
   ///
-  /// Errors of the cache.
+  /// What the disk refuses is as good as absent. `mismatch` where all chunks are there and do not make
+  /// the whole that the TOC promises.
   init(_ payload: Payload, chunks: Range<Int>, _ cache: PayloadCache) throws(StreamError) {
     self.payload = payload
     self.chunks = chunks
     self.cache = cache
-    if let complete = try cache.open(payload) {
-      place = Mutex(.complete(complete))
-    } else if payload.chunks.count > 1 || payload.chunks.contains(where: \.isHole) {
-      let partial = try cache.partial(payload)
-      // Another layer, or the worker before this one, may have ended between last chunk and name.
-      if partial.missingCount == 0 {
-        place = Mutex(.complete(try partial.complete()))
-      } else {
-        place = Mutex(.partial(partial))
-      }
-    } else {
+    do throws(StreamError) {
+      place = Mutex(try Self.find(payload, cache))
+    } catch {
+      guard case .system = error.kind else { throw error }
       place = Mutex(.absent)
     }
+  }
+
+  private static func find(_ payload: Payload, _ cache: PayloadCache) throws(StreamError) -> Place {
+    if let complete = try cache.open(payload) { return .complete(complete) }
+    if payload.isInOnePiece { return .absent }
+    let partial = try cache.partial(payload)
+    // Another layer, or the worker before this one, may have ended between last chunk and name.
+    return partial.missingCount == 0 ? .complete(try partial.complete()) : .partial(partial)
   }
 
   /// The file to read from where all of these chunks are there, else nil.
@@ -67,7 +69,14 @@ final class TreeContent: Sendable {
   /// `mismatch` where the whole is not what the TOC promises although its chunks are.
   func store(_ chunk: VerifiedChunk, _ number: Int) throws(StreamError) -> ChunkOutcome {
     do throws(StreamError) {
-      switch place.withLock({ $0 }) {
+      var now = place.withLock { $0 }
+      if case .absent = now, !payload.isInOnePiece {
+        // There was no room before; all who ask are given the same object.
+        now = .partial(try cache.partial(payload))
+        let begun = now
+        place.withLock { if case .absent = $0 { $0 = begun } }
+      }
+      switch now {
       case .complete: return .stored
       case .absent:
         let file = try cache.store(chunk, as: payload)

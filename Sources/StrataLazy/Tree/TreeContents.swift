@@ -11,8 +11,9 @@ final class TreeContents: Sendable {
     var users: [UInt32: Int] = [:]
     /// The entry of each chunk; `none` for one that no entry has (its name came again).
     var owners: [UInt32]?
-    /// Chunks that were seen in the cache.
-    var seen: Set<Int> = []
+    /// Chunks that were seen in the cache, a bit each.
+    var seen: [UInt64] = []
+    var seenCount = 0
   }
 
   static let none = UInt32.max
@@ -60,17 +61,45 @@ final class TreeContents: Sendable {
     return owners[number] == Self.none ? nil : owners[number]
   }
 
-  func markSeen(_ number: Int) { state.withLock { _ = $0.seen.insert(number) } }
-  func wasSeen(_ number: Int) -> Bool { state.withLock { $0.seen.contains(number) } }
+  func markSeen(_ number: Int) {
+    state.withLock { state in
+      let (word, bit) = (number / 64, UInt64(1) << UInt64(number % 64))
+      if word >= state.seen.count {
+        state.seen += [UInt64](repeating: 0, count: word + 1 - state.seen.count)
+      }
+      guard state.seen[word] & bit == 0 else { return }
+      state.seen[word] |= bit
+      state.seenCount += 1
+    }
+  }
+
+  func wasSeen(_ number: Int) -> Bool {
+    state.withLock { state in
+      number / 64 < state.seen.count
+        && state.seen[number / 64] & UInt64(1) << UInt64(number % 64) != 0
+    }
+  }
+
+  /// Some of the cache's content is gone: what was seen is to be looked for anew.
+  func forgetSeen() {
+    state.withLock {
+      $0.seen = []
+      $0.seenCount = 0
+    }
+  }
 
   /// How many chunks were seen in the cache.
-  var seenCount: Int { state.withLock { $0.seen.count } }
+  var seenCount: Int { state.withLock { $0.seenCount } }
+
+  /// The files that somebody has open, or whose content is kept open for the next reader.
+  var openEntries: Set<UInt32> { state.withLock { Set($0.open.keys).union($0.users.keys) } }
 }
 
 extension LayerTree {
   /// The content of a regular file; nil where the file is empty.
   ///
-  /// May read the cached file once after a boot. Errors of the cache.
+  /// May read the cached file once after a boot. `mismatch` where all chunks are there and do not make
+  /// the whole that the TOC promises.
   func content(of entry: UInt32, _ index: LayerIndex) throws(StreamError) -> TreeContent? {
     if let known = contents[entry] { return known }
     guard let payload = index.payload(of: entry) else { return nil }
@@ -111,15 +140,14 @@ extension LayerTree {
     if let known = contents[entry] {
       content = known
     } else {
-      do throws(StreamError) {
-        content = try TreeContent(payload, chunks: index.chunks(of: entry), context.cache)
-      } catch {
-        if case .system = error.kind { return .uncached(chunk.bytes) }
-        throw error
-      }
+      content = try TreeContent(payload, chunks: index.chunks(of: entry), context.cache)
     }
     let outcome = try content.store(chunk, number)
-    if case .stored = outcome { contents.markSeen(number) }
+    switch outcome {
+    case .stored: contents.markSeen(number)
+    case .uncached: context.keeper.noteFullDisk()
+    case .failed, .wrong: break
+    }
     return outcome
   }
 }

@@ -17,6 +17,7 @@ extension LayerTree {
     let last =
       index.chunk(of: entry, holding: offset + Int64(count) - 1) ?? (chunks.upperBound - 1)
     let wanted = first..<(last + 1)
+    context.recorder.note(slot, wanted)
     if let content = contents[entry] {
       return serve(content, index, wanted, offset, count, reply)
     }
@@ -44,14 +45,16 @@ extension LayerTree {
     if let file = content.descriptor(for: wanted) {
       return reply.send(from: file.view, at: offset)
     }
-    let missing = wanted.filter { !content.isPresent($0) }
+    // One more than are missing, so that the answer is given once, below, where none are.
+    let missing = wanted.filter { index.chunk($0)?.isHole == false && !content.isPresent($0) }
     let read = ParkedRead(
-      content, wanted: wanted, missing: missing.count, offset: offset, count: count, reply)
+      content, wanted: wanted, missing: missing.count + 1, offset: offset, count: count, reply)
     for number in missing {
       context.gate.want(number, of: self, index, .reader) { outcome in
         read.take(number, outcome)
       }
     }
+    read.take(wanted.lowerBound, .stored)
   }
 }
 
@@ -90,14 +93,14 @@ private final class ParkedRead: Sendable {
       case .stored: break
       case .uncached(let bytes): state.inMemory[number] = bytes
       case .failed(let error): state.error = error
+      case .wrong: state.error = .inputOutputError
       }
       state.missing -= 1
       return state.missing == 0 ? state : nil
     }
     guard let done, let reply = reply.take() else { return }
     if let error = done.error { return reply.fail(error) }
-    guard !done.inMemory.isEmpty else {
-      guard let file = content.descriptor(for: wanted) else { return reply.fail(.inputOutputError) }
+    if done.inMemory.isEmpty, let file = content.descriptor(for: wanted) {
       return reply.send(from: file.view, at: offset)
     }
     do throws(Errno) {
@@ -115,7 +118,9 @@ private final class ParkedRead: Sendable {
       let from = max(offset, chunk.fileOffset)
       let to = min(end, chunk.fileOffset + chunk.length)
       guard from < to else { continue }
-      if let bytes = inMemory[number] {
+      if chunk.isHole {
+        result += [UInt8](repeating: 0, count: Int(to - from))
+      } else if let bytes = inMemory[number] {
         result += bytes[Int(from - chunk.fileOffset)..<Int(to - chunk.fileOffset)]
       } else {
         guard let file = content.descriptor(for: number..<(number + 1)) else {

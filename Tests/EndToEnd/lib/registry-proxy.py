@@ -17,6 +17,7 @@ is followed; COUNT * is for ever. FOLDER/log gets a line for each request:
     total              206 with a wrong total
     redirect PORT      307 to the same path at localhost:PORT
     stall SECONDS      nothing for so long, then the right answer
+    slow N             the body with N bytes a second
     token              401 with a bearer challenge, unless the request shows the token of the day
 """
 import http.client
@@ -86,6 +87,19 @@ class Front(http.server.BaseHTTPRequestHandler):
         self.note(status, count)
         self.close_connection = True
 
+    def trickle(self, status, headers, body, rate):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        step = max(1, rate // 20)
+        for start in range(0, len(body), step):
+            self.wfile.write(body[start:start + step])
+            self.wfile.flush()
+            time.sleep(0.05)
+        self.note(status, len(body))
+
     def serve(self):
         length = int(self.headers.get("Content-Length") or 0)
         sent = self.rfile.read(length) if length else b""
@@ -151,6 +165,8 @@ class Front(http.server.BaseHTTPRequestHandler):
             body = bytearray(body)
             body[int(argument)] ^= 0x55
             body = bytes(body)
+        if kind == "slow":
+            return self.trickle(status, back, body, int(argument))
         if kind == "cut":
             return self.cut(status, back, body, int(argument))
         if self.command == "HEAD":

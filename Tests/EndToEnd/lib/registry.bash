@@ -40,6 +40,11 @@ start_registry() {
       echo "auth: {htpasswd: {realm: here, path: $T/htpasswd}}"
     fi
   } >"$T/registry.yml"
+  run_registry
+}
+
+# Starts it again where it was.
+run_registry() {
   # It takes variables that begin with its name for its configuration.
   env -u REGISTRY_AUTH_FILE docker-registry serve "$T/registry.yml" >"$T/registry.log" 2>&1 3>&- &
   CHILDREN+=($!)
