@@ -6,6 +6,8 @@ extension FileSystem {
   package func destroy() {}
   package func report() -> String { "" }
   package func interrupt(_ unique: UInt64) {}
+  package var hasWorkAhead: Bool { false }
+  package func workAhead() {}
 
   package func lookup(
     _ name: RawPath, in parent: NodeID, _ context: RequestContext, _ reply: consuming EntryReply

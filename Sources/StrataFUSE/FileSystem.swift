@@ -30,6 +30,11 @@ package protocol FileSystem: AnyObject, Sendable {
   /// No reply. The request may be unknown.
   func interrupt(_ unique: UInt64)
 
+  /// Whether `workAhead` has something to do; asked after every request.
+  var hasWorkAhead: Bool { get }
+  /// A little of what will be asked for soon, while no request waits: some tens of microseconds.
+  func workAhead()
+
   // Names
 
   /// Answer `Entry.absent` rather than ENOENT where the kernel may remember it.

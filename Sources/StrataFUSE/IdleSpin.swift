@@ -29,16 +29,21 @@ struct IdleSpin: Sendable {
 
   /// Looks for a request again and again, giving the core to whoever wants it.
   mutating func look(_ device: FileDescriptor) {
-    var poll = pollfd(fd: device.rawValue, events: Int16(POLLIN), revents: 0)
     let end = monotonicNanoseconds() + limit
     repeat {
-      if unsafe Glibc.poll(&poll, 1, 0) != 0 {
+      if Self.hasRequest(device) {
         found()
         return
       }
       sched_yield()
     } while monotonicNanoseconds() < end
     missed()
+  }
+
+  /// Whether a request waits on the device.
+  static func hasRequest(_ device: FileDescriptor) -> Bool {
+    var poll = pollfd(fd: device.rawValue, events: Int16(POLLIN), revents: 0)
+    return unsafe Glibc.poll(&poll, 1, 0) != 0
   }
 
   mutating func found() {

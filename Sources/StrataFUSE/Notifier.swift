@@ -23,6 +23,18 @@ package struct Notifier: Sendable {
     invalidate(directory, offset: 0)
   }
 
+  /// Asks the kernel to let go of nodes that nobody uses; it sends FORGET for those that it drops.
+  ///
+  /// A directory goes only when no name below it is known any more. False if the kernel knows no such
+  /// message (before protocol 7.45). Wire: FUSE_NOTIFY_PRUNE.
+  package func prune(_ nodes: [NodeID]) -> Bool {
+    channel.sendNotification(code: 9, size: 16 + 8 * nodes.count) {
+      $0.put(UInt32(nodes.count))
+      $0.putZeros(12)
+      for node in nodes { $0.put(node.rawValue) }
+    }
+  }
+
   /// Puts the first `count` bytes of a file into the kernel's cache of a node, so that it asks for none
   /// of them; false if that did not work, which does no harm.
   ///

@@ -53,6 +53,7 @@ package final class Session: Sendable {
     var spin = IdleSpin(nanoseconds: availableCores > 1 ? self.spin : 0)
     while let count = try unsafe Self.receive(device.view, memory, &spin) {
       unsafe handle(UnsafeRawBufferPointer(rebasing: memory[..<count]))
+      while fileSystem.hasWorkAhead, !IdleSpin.hasRequest(device.view) { fileSystem.workAhead() }
     }
     fileSystem.destroy()
   }

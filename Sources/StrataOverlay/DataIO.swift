@@ -42,6 +42,7 @@ extension MergedTree {
     noteOpen(slot)
     let side = fileSide(slot)
     guard !isUpper(slot), side.opens == 0, side.data == nil, lifetime != .none, let pages,
+      !isPassedThrough(slot),
       let size = try? file.view.status().size, (1...Self.storedSize).contains(size)
     else { return }
     if let content = pages.content(of: file.view, count: Int(size)), pages.store(id, content) {
@@ -52,8 +53,8 @@ extension MergedTree {
   /// Counts an open and says how the kernel is to treat it.
   ///
   /// While a node is open, each further open gets the same answer: the kernel refuses a mixture of
-  /// cached and passed through with EIO. Upper files are passed through; lower ones are not, since the
-  /// copy that a change makes could not take over the opens.
+  /// cached and passed through with EIO. Upper files are passed through; lower ones only where they
+  /// cannot be copied up, since the copy could not take over the opens (docs/adr/0026).
   func opened(_ slot: Slot, writes: Bool) -> OpenResult {
     let side = fileSide(slot)
     if side.opens == 0 { side.backing = openBacking(slot, side) }
@@ -69,8 +70,16 @@ extension MergedTree {
     return OpenResult(handle: handle, modes: keeps ? .keepCache : [])
   }
 
+  /// Above this size a lower file's first read costs more than asking the kernel to do it.
+  static let longFile: Int64 = 64 << 10
+
+  private func isPassedThrough(_ slot: Slot) -> Bool {
+    guard backing != nil else { return false }
+    return isUpper(slot) || (options.isReadOnly && table[slot].flags.contains(.isLong))
+  }
+
   private func openBacking(_ slot: Slot, _ side: FileSide) -> Int32 {
-    guard let backing, isUpper(slot) else { return 0 }
+    guard let backing, isPassedThrough(slot) else { return 0 }
     // The descriptor of a file whose data lie in a lower is the lower's: never to be written.
     guard let file = side.writer ?? (try? reader(slot)), side.data == nil else { return 0 }
     do throws(Errno) {

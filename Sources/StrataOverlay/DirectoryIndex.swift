@@ -67,6 +67,8 @@ package struct DirectoryIndex: Sendable {
   private let seed: UInt64
   /// How many names a user sees.
   package private(set) var visibleCount = 0
+  /// Counts the changes.
+  private(set) var revision: UInt32 = 0
 
   init(seed: UInt64) { self.seed = seed }
 
@@ -131,10 +133,18 @@ package struct DirectoryIndex: Sendable {
   ///
   /// Call `mergeTail` before a run of these.
   package func next(after cookie: UInt64) -> Entry? {
-    var index = sorted.firstIndex(atLeast: cookie + 1)
-    while index < sorted.count {
-      if sorted[index].isVisible { return sorted[index] }
-      index += 1
+    var position = position(after: cookie)
+    return next(from: &position)
+  }
+
+  /// Where the entries behind a cookie begin.
+  func position(after cookie: UInt64) -> Int { sorted.firstIndex(atLeast: cookie + 1) }
+
+  /// The first visible entry from a position on, which moves behind it.
+  func next(from position: inout Int) -> Entry? {
+    while position < sorted.count {
+      position += 1
+      if sorted[position - 1].isVisible { return sorted[position - 1] }
     }
     return nil
   }
@@ -151,6 +161,7 @@ package struct DirectoryIndex: Sendable {
 
   /// Changes what is known of a name, which is added if it is new.
   package mutating func update(_ name: RawPath, _ change: (inout Entry) -> Void) {
+    revision &+= 1
     let place = place(of: name)
     var entry = entry(name) ?? newEntry(name)
     let before = place != nil && entry.isVisible

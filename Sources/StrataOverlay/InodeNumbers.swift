@@ -13,25 +13,29 @@ package struct InodeNumbers: Sendable {
 
   private var devices: [DeviceNumber: UInt64] = [:]
   private var replaced: [Key: UInt64] = [:]
+  /// The device that was asked for last, and its index: most layers lie on one.
+  private var last: (device: DeviceNumber, index: UInt64)?
   private var nextReplacement: UInt64 = 1 << 63
 
   package init() {}
 
   /// The number that is shown for an inode.
   package mutating func number(_ inode: UInt64, on device: DeviceNumber) -> UInt64 {
-    let index: UInt64
-    if let known = devices[device] {
-      index = known
-    } else {
-      index = UInt64(devices.count)
-      devices[device] = index
-    }
+    let index = index(of: device)
     if inode >> 56 == 0, index < 128 { return inode | index << 56 }
     let key = Key(device: device, inode: inode)
     if let known = replaced[key] { return known }
     replaced[key] = nextReplacement
     nextReplacement += 1
     return nextReplacement - 1
+  }
+
+  private mutating func index(of device: DeviceNumber) -> UInt64 {
+    if let last, last.device == device { return last.index }
+    let index = devices[device] ?? UInt64(devices.count)
+    devices[device] = index
+    last = (device, index)
+    return index
   }
 
   package mutating func number(of status: FileStatus) -> UInt64 {

@@ -47,6 +47,15 @@ extension MergedTree {
     return try makeNode(name, in: parent, found)
   }
 
+  /// The node and status of a name that the directory's index lists; nil if no layer shows it.
+  func resolve(
+    _ name: RawPath, _ entry: DirectoryIndex.Entry, in parent: Slot, _ side: DirectorySide
+  ) throws(Errno) -> (Slot, FileStatus)? {
+    if known(name, in: parent) != nil { return try resolve(name, in: parent) }
+    guard let found = found(entry, side) else { return nil }
+    return try makeNode(name, in: parent, found)
+  }
+
   /// Looks a name up in the layers: in the index where the directory is merged, by one statx where
   /// only one layer has it.
   func find(_ name: RawPath, in parent: Slot, _ side: DirectorySide) throws(Errno) -> Found? {
@@ -71,7 +80,12 @@ extension MergedTree {
   private func findIndexed(_ name: RawPath, in parent: Slot, _ side: DirectorySide) -> Found? {
     indexClock += 1
     side.indexUse = indexClock
-    guard let entry = side.index?.entry(name), entry.isVisible else { return nil }
+    return side.index?.entry(name).flatMap { found($0, side) }
+  }
+
+  /// Where an entry of the directory's index leads.
+  private func found(_ entry: DirectoryIndex.Entry, _ side: DirectorySide) -> Found? {
+    guard entry.isVisible else { return nil }
     let upper = entry.flags.contains(.upper)
     if entry.type != .directory { return .file(upper ? 0 : entry.lowerLayer, nil) }
     if !upper { return .directory(side.index?.lowerDirectories(of: entry) ?? []) }
@@ -148,8 +162,9 @@ extension MergedTree {
         table[slot].inode = origin
         table[slot].flags.insert(.hasOrigin)
       }
-    } else if raw.linkCount > 1 {
-      table[slot].flags.insert(.lowerHardLink)
+    } else {
+      if raw.linkCount > 1 { table[slot].flags.insert(.lowerHardLink) }
+      if raw.size > Self.longFile { table[slot].flags.insert(.isLong) }
     }
     return (slot, shown)
   }

@@ -51,6 +51,10 @@ package final class MergedTree {
   var filesAhead = 0, filesAheadOpened = 0
   /// Large files that are being copied up, or were and wait for it.
   var longCopies: [Slot: LongCopyState] = [:]
+  /// When the kernel is asked to let nodes go.
+  var pruning: NodePruning
+  /// Which directories a walk will list next.
+  var listingAhead = ListingAhead()
   /// Where files are opened for the kernel to read and write by itself; nil where it does not.
   var backing: Notifier?
   /// How many opens the kernel serves by itself.
@@ -76,6 +80,7 @@ package final class MergedTree {
     mergedCount = layers.count { !$0.isDataOnly }
     switchesIdentity = effectiveUserID == 0
     lifetime = options.lifetime
+    pruning = NodePruning(limit: Int(options.nodeLimit))
     squashUID = options.squashToUID ?? (options.squashToRoot ? 0 : nil)
     squashGID = options.squashToGID ?? (options.squashToRoot ? 0 : nil)
     if hasUpper, let path = options.work {
@@ -203,6 +208,9 @@ package final class MergedTree {
   package func forget(_ id: NodeID, count: UInt64) {
     guard let slot = try? table.slot(of: id), slot != .root else { return }
     table[slot].lookups -= min(count, table[slot].lookups)
+    if table[slot].lookups == 0, let side = sides.directory(table[slot].side) {
+      dropPrepared(slot, side)
+    }
     release(slot)
   }
 

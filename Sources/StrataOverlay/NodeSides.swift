@@ -28,6 +28,10 @@ package final class DirectorySide {
   package var indexUse: UInt64 = 0
   /// The upper's directory is marked as having children whose numbers come from lowers.
   package var isImpure = false
+  /// Its entries, looked up before they are asked for.
+  var prepared: PreparedListing?
+  /// It was listed already, or is too large to be listed ahead.
+  var needsNoPreparing = false
   /// How far the kernel was given its files ahead of their opens.
   var readahead = DirectoryReadahead()
   /// The attributes that it had when its last name went.

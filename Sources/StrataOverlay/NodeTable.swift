@@ -40,6 +40,8 @@ package struct NodeFlags: OptionSet, Sendable {
   package static let passedThrough = NodeFlags(rawValue: 1 << 10)
   /// The kernel was given its content before anybody opened it, and nobody has since.
   package static let givenAhead = NodeFlags(rawValue: 1 << 11)
+  /// A lower file that is worth letting the kernel read by itself where nothing is ever copied up.
+  package static let isLong = NodeFlags(rawValue: 1 << 12)
   /// An upper file that has, or had, several names.
   package static let upperHardLink = NodeFlags(rawValue: 1 << 7)
 }
@@ -144,6 +146,16 @@ package final class NodeTable {
 
   /// The name by which the node was last found; empty for the root.
   package func name(of slot: Slot) -> RawPath { names[self[slot].name] }
+
+  /// The next slot that is in use, after the last one from the start again; the root is none of them.
+  package func next(after slot: Slot) -> Slot? {
+    var index = slot.index
+    for _ in 2..<max(used, 2) {
+      index = index + 1 < used ? max(index + 1, 2) : 2
+      if self[Slot(index: index)].flags.contains(.live) { return Slot(index: index) }
+    }
+    return nil
+  }
 
   // MARK: - Names
 

@@ -171,6 +171,7 @@ extension OverlayOptions {
     case "sync" where value != nil: syncs = try isOn(name, value)
     case "volatile": syncs = false
     case "spin": spin = try number(name, value)
+    case "node-limit": nodeLimit = try number(name, value)
     case "readahead": readahead = try choice(name, value, ["on": true, "off": false])
     case "passthrough": passthrough = try choice(name, value, ["auto": true, "off": false])
     case "writeback": writeback = try isOn(name, value)

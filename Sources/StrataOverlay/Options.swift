@@ -70,6 +70,8 @@ package struct OverlayOptions: Sendable {
   package var passthrough = true
   /// False for `readahead=off`: no small lower file is read before it is opened.
   package var readahead = true
+  /// Above so many known nodes the kernel is asked to let go of those that nobody uses.
+  package var nodeLimit: UInt32 = 1 << 18
   /// False if FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT is set: whiteouts are `.wh.` files then.
   package var deviceWhiteouts = true
 

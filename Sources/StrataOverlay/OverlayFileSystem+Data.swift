@@ -168,6 +168,8 @@ extension OverlayFileSystem {
       if !reply.send() {
         for node in counted { forget(node, count: 1) }
       }
+      if offset == 0 { noteListed(node) }
+      boundNodes()
     } catch {
       reply.fail(error)
       for node in counted { forget(node, count: 1) }

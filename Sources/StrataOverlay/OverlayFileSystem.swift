@@ -11,6 +11,10 @@ package final class OverlayFileSystem: FileSystem {
   let options: OverlayOptions
   let pool = WorkerPool()
   private let notifier = Mutex<Notifier?>(nil)
+  /// Whether a directory is to be prepared for its listing.
+  private let preparesListing = Atomic<Bool>(false)
+  /// Asks the kernel to let go of nodes.
+  private let pruner = Mutex<NodePruner?>(nil)
 
   /// Opens the layers and prepares the work directory; uses as many descriptors as the process may.
   package init(_ options: OverlayOptions) throws(OverlayError) {
@@ -28,6 +32,7 @@ package final class OverlayFileSystem: FileSystem {
         # NODES: \(nodes)
         # DESCRIPTORS: \(tree.budget.openDirectories + tree.budget.openFiles) of \(tree.budget.limit)
         # INDEXES: \(tree.indexed.count), \(tree.indexBytes) bytes
+        # LISTINGS AHEAD: \(tree.listingAhead.made), \(tree.listingAhead.used) used since
         # PASSTHROUGH: \(tree.passthroughOpens) opens, \(tree.backing == nil ? "off" : "on")
         # FILES GIVEN AT OPEN: \(tree.storedFiles)
         # FILES GIVEN AHEAD: \(tree.filesAhead), \(tree.filesAheadOpened) opened since
@@ -55,11 +60,33 @@ package final class OverlayFileSystem: FileSystem {
     let queue =
       options.readahead && options.lifetime != .none
       ? ReadaheadQueue { [weak self] in self?.readAhead($0, notifier) } : nil
+    let pruner = NodePruner { [weak self] in self?.pruneNodes(notifier) }
+    self.pruner.withLock { $0 = pruner }
     tree.withLock {
       $0.pages = notifier
       $0.readahead = queue
       if passes { $0.backing = notifier }
     }
+  }
+
+  // MARK: - Ahead of requests
+
+  package var hasWorkAhead: Bool { preparesListing.load(ordering: .relaxed) }
+
+  package func workAhead() {
+    preparesListing.store(tree.withLock { $0.prepareListing() }, ordering: .relaxed)
+  }
+
+  /// Called where nodes become known, after the reply: bounds their number.
+  func boundNodes() {
+    guard tree.withLock({ $0.pruning.isDue($0.table) }) else { return }
+    pruner.withLock { $0 }?.ask()
+  }
+
+  /// A directory's listing was begun: those that a walk will list next are prepared while nobody asks.
+  func noteListed(_ directory: NodeID) {
+    guard options.readahead else { return }
+    preparesListing.store(tree.withLock { $0.noteListed(directory) }, ordering: .relaxed)
   }
 
   // MARK: - Names
@@ -74,6 +101,7 @@ package final class OverlayFileSystem: FileSystem {
           try tree.lookup(name, in: parent) ?? .absent(lifetime)
         }
       }, undo: undo)
+    boundNodes()
   }
 
   package func forget(_ node: NodeID, count: UInt64) {

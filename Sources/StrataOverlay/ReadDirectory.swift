@@ -8,13 +8,17 @@ extension MergedTree {
   // MARK: - The index of a directory
 
   /// Makes the directory's index if there is none: one listing of each layer that has it.
-  func ensureIndex(_ slot: Slot, _ side: DirectorySide) throws(Errno) {
+  ///
+  /// EFBIG where a layer has more than `limit` entries in it.
+  func ensureIndex(
+    _ slot: Slot, _ side: DirectorySide, limit: Int = .max
+  ) throws(Errno) {
     indexClock += 1
     side.indexUse = indexClock
     if side.index != nil { return }
     var builder = DirectoryIndexBuilder(upper: hasUpper ? 0 : nil, seed: seed)
     for position in side.layers.indices {
-      try list(slot, side, position, into: &builder)
+      try list(slot, side, position, limit, into: &builder)
     }
     var index = builder.build()
     if side.isImpure { try numberByOrigin(&index, slot) }
@@ -28,13 +32,14 @@ extension MergedTree {
   ///
   /// Whiteouts of all kinds are seen in the same pass.
   private func list(
-    _ slot: Slot, _ side: DirectorySide, _ position: Int, into builder: inout DirectoryIndexBuilder
+    _ slot: Slot, _ side: DirectorySide, _ position: Int, _ limit: Int,
+    into builder: inout DirectoryIndexBuilder
   ) throws(Errno) {
     let open = try descriptor(of: slot, at: position)
     let layer = side.layers[position].layer
     let device = layers[Int(layer)].device
     let xattrs = side.layers[position].mayHaveXattrWhiteouts
-    let entries = try Self.entries(of: open.view)
+    let entries = try Self.entries(of: open.view, limit)
     for entry in entries {
       if let target = MarkerFile.target(of: entry.name),
         entry.type == .regular || entry.type == .unknown || entry.name == MarkerFile.opaque
@@ -61,10 +66,15 @@ extension MergedTree {
   }
 
   /// All names of a directory that is open, for listing or only for looking names up.
-  private static func entries(of open: FileDescriptor) throws(Errno) -> [DirectoryEntry] {
+  private static func entries(
+    of open: FileDescriptor, _ limit: Int
+  ) throws(Errno) -> [DirectoryEntry] {
     var result: [DirectoryEntry] = []
     do throws(Errno) {
-      try open.forEachEntry({ (entry: DirectoryEntry) throws(Errno) in result.append(entry) }) {
+      try open.forEachEntry({ (entry: DirectoryEntry) throws(Errno) in
+        if result.count >= limit { throw .fileTooLarge }
+        result.append(entry)
+      }) {
         $0
       }
       return result
@@ -110,6 +120,7 @@ extension MergedTree {
   }
 
   func dropIndex(_ slot: Slot, _ side: DirectorySide) {
+    dropPrepared(slot, side)
     guard let index = side.index else { return }
     indexBytes = max(0, indexBytes - index.byteCount)
     side.index = nil
@@ -150,21 +161,29 @@ extension MergedTree {
   ) throws(Errno) {
     let (slot, side) = try listable(id)
     var cookie = offset
-    while let next = listed(after: cookie, slot, side) {
-      guard reply.hasRoom(for: next.name) else { return }
-      cookie = next.cookie
-      if next.cookie < DirectoryIndex.firstCookie {
-        _ = reply.append(next.name, inode: next.inode, type: next.type, next: next.cookie)
+    while cookie < 2, let dots = listed(after: cookie, slot, side) {
+      guard reply.append(dots.name, inode: dots.inode, type: dots.type, next: dots.cookie) else {
+        return
+      }
+      cookie = dots.cookie
+    }
+    guard let index = side.index else { return }
+    var prepared = PreparedEntries(side, index)
+    var position = index.position(after: cookie)
+    while let entry = index.next(from: &position) {
+      let name = index.name(of: entry)
+      guard reply.hasRoom(for: name) else { return }
+      guard
+        let (node, status) = prepared.take(entry, in: table)
+          ?? (try? resolve(name, entry, in: slot, side))
+      else {
+        _ = reply.append(name, inode: entry.inode, type: entry.type, next: entry.cookie)
         continue
       }
-      guard let (node, status) = try? resolve(next.name, in: slot) else {
-        _ = reply.append(next.name, inode: next.inode, type: next.type, next: next.cookie)
-        continue
-      }
-      let entry = entry(node, status)
-      _ = reply.append(next.name, entry, next: next.cookie)
+      _ = reply.append(name, self.entry(node, status), next: entry.cookie)
       counted.append(table.id(of: node))
     }
+    dropPrepared(slot, side)
   }
 
   private func listable(_ id: NodeID) throws(Errno) -> (Slot, DirectorySide) {

@@ -25,6 +25,11 @@ public struct RawPath: Hashable, Sendable, Comparable, ExpressibleByStringLitera
     storage.append(0)
   }
 
+  /// As above of a part of an array: not generic, since every entry of an index becomes a name here.
+  package init(_ bytes: ArraySlice<UInt8>) {
+    storage = unsafe bytes.withUnsafeBytes { unsafe Self.terminated($0) }
+  }
+
   /// The bytes in memory up to the first NUL.
   ///
   /// Not the generic initialiser above, which other modules call unspecialised: names of requests and
@@ -35,13 +40,12 @@ public struct RawPath: Hashable, Sendable, Comparable, ExpressibleByStringLitera
 
   private static func terminated(_ memory: UnsafeRawBufferPointer) -> [UInt8] {
     let end = unsafe memory.firstIndex(of: 0) ?? memory.count
-    return unsafe [UInt8](unsafeUninitializedCapacity: end + 1) { buffer, count in
-      if let source = memory.baseAddress, let target = buffer.baseAddress {
-        unsafe UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: end)
-      }
-      unsafe buffer[end] = 0
-      count = end + 1
+    // Not `unsafeUninitializedCapacity`, which looks its own type up at every call (2 % of a walk).
+    var storage = [UInt8](repeating: 0, count: end + 1)
+    unsafe storage.withUnsafeMutableBytes {
+      unsafe $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<end]))
     }
+    return storage
   }
 
   /// The UTF-8 bytes of the text.

@@ -37,8 +37,12 @@ let helpText = """
       timeout=SECONDS        how long the kernel may remember (default: for ever)
       volatile, fsync=0      make nothing durable
       readahead=on|off       whether small lower files are read before they are opened, in directories
-                             whose files are opened one after the other
-      passthrough=auto|off   whether the kernel reads and writes upper files by itself (root only)
+                             whose files are opened one after the other, and directories are listed
+                             before a walk reaches them
+      passthrough=auto|off   whether the kernel reads and writes upper files, and large ones of a
+                             read-only mount, by itself (root only)
+      node-limit=N           above so many known files the kernel is asked to forget those that nobody
+                             uses (default 262144; Linux 6.18 and later)
       spin=MICROSECONDS      how long to look for the next request before sleeping, while that pays
                              (default 50; 0 never does)
       writeback=0|1, threaded=N

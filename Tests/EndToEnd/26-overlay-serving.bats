@@ -16,13 +16,23 @@ teardown() { finish; }
   run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" read_ahead read_ahead_and_changed
 }
 
+@test "directories listed ahead of a walk show what is there when it reaches them" {
+  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" listed_ahead
+}
+
+@test "the kernel is asked to forget files above the limit, and those in use stay" {
+  [[ $(uname -r) =~ ^([0-9]+)\.([0-9]+) ]]
+  ((BASH_REMATCH[1] * 100 + BASH_REMATCH[2] >= 618)) || skip "needs Linux 6.18"
+  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" bounded_nodes
+}
+
 @test "copying a large file up holds nobody up, is done once, and ends with its caller" {
   run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" large_copy_up killed_copy_up \
     changes_of_large_files
 }
 
-@test "the kernel reads and writes upper files by itself, and never a lower one" {
-  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" passed_through
+@test "the kernel reads and writes upper files by itself, and a lower one only of a read-only mount" {
+  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" passed_through read_only
 }
 
 @test "signals end a mount, a busy one with its last file; a plain unmount is no error" {

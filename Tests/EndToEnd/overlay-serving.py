@@ -16,6 +16,7 @@ class Mount:
         for directory in (self.lower, self.upper, self.work, self.path):
             os.makedirs(directory)
         for name, data in files.items():
+            os.makedirs(os.path.dirname(os.path.join(self.lower, name)), exist_ok=True)
             with open(os.path.join(self.lower, name), "wb") as file:
                 file.write(data)
         text = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
@@ -185,6 +186,101 @@ def read_ahead_and_changed(mount):
             assert m.unmount() == 0
 
 
+def listed_ahead(mount):
+    """Directories that are prepared before a walk lists them show what is there when it does."""
+    rng = random.Random(13)
+    files = {f"a{top}/b{low:02}/f{number:02}": bytes(number)
+             for top in range(3) for low in range(20) for number in range(30)}
+
+    def found(m, step=lambda: None):
+        result = {}
+        for directory, _, names in os.walk(m.path):
+            for name in names:
+                path = os.path.join(directory, name)
+                result[os.path.relpath(path, m.path)] = os.lstat(path).st_size
+            step()
+        return result
+
+    with mount(files) as m:
+        assert found(m) == {name: len(data) for name, data in files.items()}
+        counters = m.counters()
+        assert counters["LISTINGS AHEAD"] > 30, counters
+        assert m.unmount() == 0
+    with mount(files, "-o", "readahead=off") as m:
+        assert found(m) == {name: len(data) for name, data in files.items()}
+        assert m.counters()["LISTINGS AHEAD"] == 0
+        assert m.unmount() == 0
+    with mount(files) as m:
+        # What changes just ahead of the walk; each name once, so that its end is known.
+        left = rng.sample(sorted(files), len(files))
+        wanted = {name: len(data) for name, data in files.items()}
+
+        def change():
+            for name in [left.pop() for _ in range(min(12, len(left)))]:
+                match rng.randrange(5):
+                    case 0:
+                        os.unlink(m.file(name))
+                        del wanted[name]
+                    case 1:
+                        os.truncate(m.file(name), 77)
+                        wanted[name] = 77
+                    case 2:
+                        os.rename(m.file(name), m.file(name + "r"))
+                        wanted[name + "r"] = wanted.pop(name)
+                    case 3:
+                        with open(m.file(name + "n"), "wb") as file:
+                            file.write(b"new")
+                        os.rename(m.file(name + "n"), m.file(name))
+                        wanted[name] = 3
+                    case 4:
+                        os.chmod(m.file(name), 0o640)
+
+        found(m, change)
+        assert found(m) == wanted
+        # Walks that are broken off, by those who forget as well.
+        for _ in range(12):
+            with open("/proc/sys/vm/drop_caches", "w") as file:
+                file.write("2")
+            walk = os.walk(m.path)
+            for _ in range(rng.randrange(4, 30)):
+                next(walk)
+        assert found(m) == wanted
+        assert m.unmount() == 0
+
+
+def bounded_nodes(mount):
+    """Above its limit the kernel is asked to forget; what is in use stays as it is."""
+    files = {f"d{low:02}/f{number:03}": b"x" * number for low in range(50) for number in range(100)}
+    with mount(files, "-o", "node-limit=1000") as m:
+        held = open(m.file("d07/f003"), "rb")
+        here = os.open(m.file("d09"), os.O_PATH)
+        os.makedirs(os.path.join(m.top, "other"))
+        with open(os.path.join(m.top, "other/f"), "w") as file:
+            file.write("mounted")
+        subprocess.run(
+            ["mount", "--bind", os.path.join(m.top, "other"), m.file("d11")], check=True)
+        for _ in range(3):
+            for directory, _, names in os.walk(m.path):
+                for name in names:
+                    os.lstat(os.path.join(directory, name))
+        deadline = time.monotonic() + 5
+        while m.counters()["NODES"] > 1500 and time.monotonic() < deadline:
+            time.sleep(0.05)
+            os.lstat(m.file("d01/f001"))
+        assert m.counters()["NODES"] <= 1500, m.counters()
+        assert held.read() == b"xxx"
+        assert len(os.listdir(f"/proc/self/fd/{here}")) == 100
+        with open(m.file("d11/f")) as file:
+            assert file.read() == "mounted"
+        held.close()
+        os.close(here)
+        subprocess.run(["umount", m.file("d11")], check=True)
+        for name, data in list(files.items())[::37]:
+            with open(m.file(name), "rb") as file:
+                assert file.read() == data, name
+        assert m.unmount() == 0
+
+
 def append(path):
     """A process that appends to a file and so has it copied up."""
     code = "import sys; open(sys.argv[1], 'ab').write(b'end')"
@@ -314,6 +410,30 @@ def passed_through(mount):
             writer.write(b"changed")
         assert m.counters()["PASSTHROUGH"] == 0
         assert m.unmount() == 0
+
+
+def read_only(mount):
+    """Where nothing can be changed the kernel reads large lower files by itself."""
+    rng = random.Random(14)
+    files = {f"f{size}": rng.randbytes(size) for size in (100, 65536, 65537, 300000)}
+    for options, passed in ((("-o", "ro"), 4), (("-o", "ro,passthrough=off"), 0)):
+        with mount(files, *options) as m:
+            for _ in range(2):
+                for name, data in files.items():
+                    with open(m.file(name), "rb") as file:
+                        assert file.read() == data, name
+                        with open(m.file(name), "rb") as other:
+                            assert other.read(10) == data[:10]
+                            assert os.fstat(other.fileno()).st_size == len(data)
+            for name in files:
+                try:
+                    open(m.file(name), "r+b")
+                    raise AssertionError("opened for writing")
+                except OSError as error:
+                    assert error.errno == 30, error
+            # Two files, two rounds, two opens each.
+            assert m.counters()["PASSTHROUGH"] == 2 * passed
+            assert m.unmount() == 0
 
 
 def ends(mount):
