@@ -115,6 +115,17 @@ ssize_t cstrata_copy_file_range(int in, int64_t *in_offset, int out, int64_t *ou
                                 size_t size) {
   RETURN(copy_file_range(in, in_offset, out, out_offset, size, 0));
 }
+ssize_t cstrata_splice(int in, int64_t *in_offset, int out, size_t size) {
+  RETURN(splice(in, in_offset, out, NULL, size, SPLICE_F_NONBLOCK));
+}
+int cstrata_page_pipe(int ends[2], int size) {
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+  if (fcntl(ends[0], F_SETPIPE_SZ, size) >= 0) return 0;
+  int error = errno;
+  close(ends[0]);
+  close(ends[1]);
+  return -error;
+}
 int cstrata_fallocate(int fd, int mode, int64_t offset, int64_t length) {
   RETURN(fallocate(fd, mode, offset, length));
 }

@@ -34,19 +34,6 @@ package final class Mount: Sendable {
     }
   }
 
-  /// Lets the kernel ask for more at once where a file is read from front to end; by itself it asks
-  /// for 128 KiB, and an answer to INIT can only lower that.
-  ///
-  /// Call after INIT. Real root alone may say so; nothing is lost where it is refused.
-  package func setReadahead(kibibytes: Int) {
-    let here = FileDescriptor.workingDirectory
-    guard let device = try? here.device(of: path),
-      let file = try? here.open(
-        RawPath("/sys/class/bdi/\(device.major):\(device.minor)/read_ahead_kb"), .writeOnly)
-    else { return }
-    try? file.view.writeAll(Array("\(kibibytes)".utf8))
-  }
-
   /// Takes the mount away; one that is in use leaves the tree now and ends with its last user.
   package func unmount() {
     guard isOurs else { return }

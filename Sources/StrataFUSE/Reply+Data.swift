@@ -22,6 +22,7 @@ package struct DataReply: ~Copyable, Sendable {
   /// the file's error goes to the caller.
   package consuming func send(from file: FileDescriptor, at offset: Int64) {
     let channel = pending.channel
+    if spliced(file, at: offset) { return }
     let buffer = channel.takeBuffer()
     do throws(Errno) {
       let head = WireWriter.headerSize
@@ -38,6 +39,22 @@ package struct DataReply: ~Copyable, Sendable {
     }
     channel.giveBack(buffer)
   }
+
+  /// Sends much by way of a pipe; false if nothing was sent.
+  private mutating func spliced(_ file: FileDescriptor, at offset: Int64) -> Bool {
+    guard limit >= Self.spliceSize, let size = try? file.status().size else { return false }
+    let count = Int(clamping: min(Int64(limit), size - offset))
+    guard count >= Self.spliceSize else { return false }
+    switch pending.channel.splice(file, at: offset, count: count, to: pending.number) {
+    case .unable: return false
+    case .sent, .refused:
+      _ = pending.take()
+      return true
+    }
+  }
+
+  /// For less than this the copy costs less than the calls that save it.
+  private static let spliceSize = 32 << 10
 
   package consuming func fail(_ error: Errno) { pending.fail(error) }
 

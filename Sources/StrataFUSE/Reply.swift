@@ -26,6 +26,9 @@ struct PendingReply: ~Copyable, Sendable {
     channel.send(size: size, to: take(), fill)
   }
 
+  /// The number, for an attempt to answer that may come to nothing.
+  var number: UInt64 { unique }
+
   /// The number, for the caller to answer with; this value is answered from now on.
   mutating func take() -> UInt64 {
     let number = unique

@@ -13,6 +13,10 @@ final class ReplyChannel: Sendable {
   ///
   /// At most as many as there are threads that serve at once.
   private let spare = Mutex<[ReplyBuffer]>([])
+  /// Pipes not in use, each empty; a pipe that something went wrong with is not kept.
+  ///
+  /// Nil where none is to be had.
+  private let pipes = Mutex<[PagePipe]?>([])
   /// The most bytes a READ or READDIR can ask for.
   private let bufferSize: Int
 
@@ -90,6 +94,48 @@ final class ReplyChannel: Sendable {
     unsafe fillHeader(memory, length: memory.count, error: number, unique: unique)
     return written { unsafe write(device, memory.baseAddress, memory.count) }
   }
+
+  /// What came of `splice`.
+  enum Spliced {
+    case sent
+    /// The kernel took no reply.
+    case refused
+    /// Nothing was sent: the bytes have to be read.
+    case unable
+  }
+
+  /// Sends `count` bytes of a file, whose pages the kernel copies to where they are wanted: one copy less
+  /// than reading them and writing them to the device.
+  func splice(_ file: FileDescriptor, at offset: Int64, count: Int, to unique: UInt64) -> Spliced {
+    // The header takes a page, and so do both ends of the bytes.
+    guard count + 3 * 4096 <= Self.pipeSize, let pipe = takePipe() else { return .unable }
+    var head = [UInt8](repeating: 0, count: WireWriter.headerSize)
+    unsafe head.withUnsafeMutableBytes {
+      unsafe fillHeader($0, length: $0.count + count, error: 0, unique: unique)
+    }
+    do throws(Errno) {
+      try pipe.put(head.rawSpan)
+      guard try pipe.put(file, at: offset, count: count) else { return .unable }
+    } catch { return .unable }
+    do throws(Errno) {
+      try pipe.take(WireWriter.headerSize + count, to: FileDescriptor(rawValue: device))
+    } catch {
+      return error == .noSuchFileOrDirectory || error == .noSuchDevice ? .refused : .unable
+    }
+    pipes.withLock { if ($0?.count ?? 8) < 8 { $0?.append(pipe) } }
+    return .sent
+  }
+
+  private func takePipe() -> PagePipe? {
+    let (isPossible, spare) = pipes.withLock { ($0 != nil, $0?.popLast()) }
+    if spare != nil || !isPossible { return spare }
+    let made = try? PagePipe(capacity: Self.pipeSize)
+    if made == nil { pipes.withLock { $0 = nil } }
+    return made
+  }
+
+  /// What an ordinary user may have; the kernel asks for 256 KiB at once.
+  private static let pipeSize = 1 << 20
 
   /// An ioctl of the device; its result.
   func control(_ command: UInt, _ argument: inout [UInt8]) throws(Errno) -> Int32 {

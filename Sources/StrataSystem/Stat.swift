@@ -143,19 +143,6 @@ extension FileDescriptor {
     return FileStatus(raw)
   }
 
-  /// The device that a name lies on, without asking the server of its file system for anything.
-  ///
-  /// C: `statx(AT_STATX_DONT_SYNC)`.
-  package func device(of path: RawPath) throws(Errno) -> DeviceNumber {
-    var raw = cstrata_stat()
-    try unsafe path.withCString { name throws(Errno) in
-      try check {
-        unsafe cstrata_statx(rawValue, name, Int32(AT_SYMLINK_NOFOLLOW) | 0x4000, &raw)
-      }
-    }
-    return FileStatus(raw).device
-  }
-
   /// The status of the file system that holds this file.
   ///
   /// C: `fstatfs`.

@@ -50,7 +50,6 @@ private func serve(_ fileSystem: OverlayFileSystem, _ options: OverlayOptions) -
       fileSystem, device: mount.device, traces: options.debug, spin: UInt64(options.spin) * 1000,
       onFailure: log.failed)
     if !options.foreground { try detachFromCaller() }
-    mount.setReadahead(kibibytes: 1024)
     let signals = try SignalWatcher(mount) { log.report(fileSystem.report()) }
     let end = MountEnd()
     let thread = try JoinableThread { end.reach(serve(session, mount, signals, log)) }

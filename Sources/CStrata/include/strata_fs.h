@@ -70,6 +70,10 @@ int cstrata_dup_cloexec(int fd, int minimum);
 int cstrata_ficlone(int destination, int source);
 ssize_t cstrata_copy_file_range(int in, int64_t *in_offset, int out, int64_t *out_offset,
                                 size_t size);
+// Moves pages between a pipe and another descriptor; `offset` is the other's, NULL for none.
+ssize_t cstrata_splice(int in, int64_t *in_offset, int out, size_t size);
+// A pipe that never blocks and holds `size` bytes.
+int cstrata_page_pipe(int ends[2], int size);
 int cstrata_fallocate(int fd, int mode, int64_t offset, int64_t length);
 int cstrata_sync_file_range_write(int fd, int64_t offset, int64_t length);
 int cstrata_inode_flags_get(int fd, uint32_t *flags);
