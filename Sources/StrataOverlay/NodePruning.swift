@@ -46,7 +46,9 @@ struct NodePruning {
       hand = slot
       let record = tree.table[slot]
       guard record.lookups > 0, record.references == 0,
-        (tree.existingFileSide(slot)?.opens ?? 0) == 0
+        (tree.existingFileSide(slot)?.opens ?? 0) == 0,
+        // Where origins cannot be recorded the node alone knows the number of a copied file's lower.
+        !record.flags.contains(.upper) || tree.followsOrigins || record.type == .directory
       else { continue }
       result.append(tree.table.id(of: slot))
     }
