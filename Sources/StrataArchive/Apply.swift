@@ -20,11 +20,15 @@ package struct ApplyOptions: Sendable {
   package var inUserNamespace: Bool
   /// An owner that cannot be set is no error.
   package var ignoreOwnershipErrors: Bool
+  /// Where the directory will be, if it is moved when the layer is whole: what is longest for a name
+  /// depends on that.
+  package var target: RawPath?
 
   package init(
     mappings: IDMappings = IDMappings(), whiteouts: Whiteouts = .keep,
-    inUserNamespace: Bool = false, ignoreOwnershipErrors: Bool = false
+    inUserNamespace: Bool = false, ignoreOwnershipErrors: Bool = false, target: RawPath? = nil
   ) {
+    self.target = target
     self.mappings = mappings
     self.whiteouts = whiteouts
     self.inUserNamespace = inUserNamespace
@@ -48,6 +52,8 @@ package struct AppliedLayer: Sendable {
   package var contentSize: Int64
   /// The devices that a user namespace did not let be made: the first one's name, and how many.
   package var devicesLeftOut: (first: String, count: Int)?
+  /// Whether an entry decided owner and mode of the layer's root, which keeps those that it has else.
+  package var rootIsGiven: Bool
 }
 
 /// Writes the tar in `blob` below the directory `diff` and its tar-split to `tarSplit`.
@@ -82,7 +88,7 @@ package func applyLayer(
     diffID: digested?.digest() ?? compressedDigest,
     diffSize: digested?.byteCount ?? compressed.byteCount, compression: plain.compression,
     uids: writer.uids.sorted(), gids: writer.gids.sorted(), contentSize: contentSize,
-    devicesLeftOut: writer.devicesLeftOut)
+    devicesLeftOut: writer.devicesLeftOut, rootIsGiven: writer.rootIsGiven)
 }
 
 /// Counts the bytes that are read on one thread for another that tells of them.

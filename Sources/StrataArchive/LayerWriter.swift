@@ -22,6 +22,7 @@ final class LayerWriter {
   private var directoryTimes = DirectoryTimes()
   var contentSize: Int64 = 0
   var devicesLeftOut: (first: String, count: Int)?
+  private(set) var rootIsGiven = false
   /// Files with content that this layer made, where the directory held others before; nil where it
   /// was empty, so that all are of this layer.
   var ownInodes: Set<UInt64>?
@@ -45,7 +46,8 @@ final class LayerWriter {
     do throws(Errno) {
       cache = try DirectoryCache(root: diff)
       ownInodes = try diff.entries().isEmpty ? nil : []
-      let place = try? FileDescriptor.workingDirectory.readLink(diff.procPath)
+      let place =
+        options.target ?? (try? FileDescriptor.workingDirectory.readLink(diff.procPath))
       longestName = 4094 - (place?.count ?? 0)
       let directory = try diff.open(".", [.readOnly, .directory])
       modeIsInherited = (try? directory.view.xattr("system.posix_acl_default")) != nil
@@ -89,6 +91,7 @@ final class LayerWriter {
     } else if let hidden = Whiteout.hiddenByLongName(name.last) {
       return try createDeviceWhiteout(hidden, name, header)
     }
+    if name.isRoot { rootIsGiven = true }
     try create(name, header)
   }
 

@@ -98,7 +98,9 @@ final class Session {
   }
 
   /// The store, opened at the first call; an ordinary user is moved into a namespace before.
-  func store() throws -> Store {
+  ///
+  /// `keepingLeftovers` is for verbs that tell of what dead processes have left.
+  func store(keepingLeftovers: Bool = false) throws -> Store {
     if let openStore { return openStore }
     try enterNamespaceIfNeeded()
     // Before any file is opened; what `unshare` starts keeps the caller's.
@@ -115,6 +117,7 @@ final class Session {
     configuration.imageStore = settings.imageStore
     configuration.disablesVolatile = settings.disablesVolatile
     let persona = persona
+    configuration.removesLeftovers = !keepingLeftovers
     configuration.onWarning = { Self.tell(persona, $0) }
     // The peer waits without a word and for ever.
     if persona == .strata {

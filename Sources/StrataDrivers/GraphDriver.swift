@@ -1,6 +1,7 @@
-// What a graph driver is to the store. The protocol has three parts, as the duties have: the life
-// cycle of layer directories, mounting, and access to a layer's own content. The store calls a
-// driver under its own locks (see StrataStore); a driver takes none and keeps no records.
+// What a graph driver is to the store. The protocol has parts, as the duties have: the life cycle of
+// layer directories, content before and after that life (`LayerStaging`), mounting, and access to a
+// layer's own content. The store calls a driver under its own locks (see StrataStore), but for what is
+// staged, which needs none; a driver takes none and keeps no records.
 
 package import StrataModel
 package import StrataSystem
@@ -119,9 +120,10 @@ extension LayerDiffing {
 
 /// A graph driver.
 package typealias GraphDriver = AdditionalLayering & LayerDiffing & LayerLifeCycle & LayerMounting
+  & LayerStaging
 
 /// Open directories of a layer and of what lies below it, which stay readable when the layer is
-/// deleted meanwhile.
+/// deleted meanwhile: as long as they are open, Strata's own deletion does not empty them.
 package struct DiffDirectories: Sendable {
   /// The layer's own directories: `diff`, then older ones of changed ID maps.
   package let own: [SharedDescriptor]

@@ -3,7 +3,7 @@ import StrataModel
 import StrataSystem
 
 /// The files of an image that lies outside a store: a folder, or the members of a tar.
-protocol ImageFiles: AnyObject {
+protocol ImageFiles: AnyObject, Sendable {
   /// What it is called in messages: the path that the caller gave.
   var location: String { get }
 

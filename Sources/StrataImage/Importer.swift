@@ -132,44 +132,47 @@ private final class Importer {
     progress?.report(
       .planned(image.layers.map { TransferLayer(digest: $0.digest, size: $0.size) }))
     let ids = layerIDs(diffIDs: image.config.diffIDs)
-    let present = Dictionary(
-      try store.layers().filter { !$0.isIncomplete }.map { ($0.id, $0) },
-      uniquingKeysWith: { first, _ in first })
-    var records: [LayerRecord] = []
-    for (number, layer) in image.layers.enumerated() {
-      if let record = present[ids[number]] {
-        progress?.report(.skipped(number))
-        records.append(record)
-        continue
-      }
-      let parent = number == 0 ? nil : ids[number - 1]
-      records.append(try importLayer(layer, number, id: ids[number], parent: parent))
-    }
-    return records
+    let layers = try store.stage(
+      ids.indices.map { number in
+        LayerCreation(
+          id: ids[number], parent: number == 0 ? nil : ids[number - 1], isReadOnly: true)
+      })
+    let missing = layers.missing
+    for number in ids.indices where !missing.contains(number) { progress?.report(.skipped(number)) }
+    try image.begin(missing)
+    try fill(layers, missing)
+    let outcome = try layers.commit()
+    made += outcome.filter(\.isNew).map(\.record)
+    return outcome.map(\.record)
   }
 
-  private func importLayer(_ layer: SourceLayer, _ number: Int, id: String, parent: String?)
-    throws(StoreError) -> LayerRecord
-  {
-    progress?.report(.started(number))
+  /// Reads layers side by side, as many as there are cores.
+  private func fill(_ layers: StagedLayers, _ missing: [Int]) throws(StoreError) {
+    let sources = missing.map { image.layers[$0] }
+    let location = image.location
     let progress = progress
-    do throws(StoreError) {
-      let record = try store.putLayer(
-        LayerCreation(id: id, parent: parent, isReadOnly: true), content: try layer.open(),
-        expected: layer.expected, progress: { progress?.report(.advanced(number, bytes: $0)) })
-      made.append(record)
-      progress?.report(.finished(number))
-      return record
-    } catch {
-      // Another process was quicker with the same layer.
-      if error.code == .duplicateID, let record = try? store.layer(id), record.id == id {
-        progress?.report(.skipped(number))
-        return record
+    let stop = image.stop
+    try runSideBySide(missing.count, threads: layers.preferredThreads) { piece, mark, report in
+      let (number, source) = (missing[piece], sources[piece])
+      report(.started(number))
+      do throws(StoreError) {
+        try layers.fill(
+          number, content: StoppableSource(try source.open(), mark), expected: source.expected
+        ) { report(.advanced(number, bytes: $0)) }
+        report(.finished(number))
+        return nil
+      } catch {
+        // Messages of the source itself say already what and where.
+        if error.message.hasPrefix(location) { return error }
+        let isNamed = error.message.contains(source.digest.hex)
+        return error.wrapped(location + (isNamed ? ": layer" : ": layer \(source.digest)"))
       }
-      // Messages of the source itself say already what and where.
-      if error.message.hasPrefix(image.location) { throw error }
-      let isNamed = error.message.contains(layer.digest.hex)
-      throw error.wrapped(image.location + (isNamed ? ": layer" : ": layer \(layer.digest)"))
+    } onReport: { (event: TransferEvent) in
+      progress?.report(event)
+    } onFailure: {
+      stop()
+    } noThread: { error in
+      systemError(error, "start a thread")
     }
   }
 
@@ -189,5 +192,21 @@ private final class Importer {
       let bytes = Manifest.docker(config: config, layers: descriptors)
       return (bytes, Digester.digest(of: bytes))
     }
+  }
+}
+
+/// A source that ends with an error once nobody wants what it gives.
+private final class StoppableSource: ByteSource {
+  private let source: any ByteSource
+  private let mark: StopMark
+
+  init(_ source: any ByteSource, _ mark: StopMark) {
+    self.source = source
+    self.mark = mark
+  }
+
+  func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
+    if mark.isStopped { throw StreamError(.interrupted, "stopped: another layer has failed") }
+    return try source.read(into: &span)
   }
 }

@@ -18,6 +18,10 @@ package struct SourceImage {
   package var names: [String]
   /// What of the source could not be taken over, in lines for people.
   package var warnings: [String] = []
+  /// Called with the numbers of the layers that are going to be opened, before the first is.
+  package var begin: ([Int]) throws(StoreError) -> Void = { (_) throws(StoreError) in }
+  /// Called when one layer has failed: what others wait for need not come any more.
+  package var stop: () -> Void = {}
 
   package init(
     location: String, config: ImageConfig, configDigest: Digest, layers: [SourceLayer],
@@ -36,18 +40,18 @@ package struct SourceImage {
 }
 
 /// One layer of an image outside a store.
-package struct SourceLayer {
+package struct SourceLayer: Sendable {
   /// The blob's digest where the source names one, else the diff ID.
   package var digest: Digest
   package var size: Int64?
   /// What the blob must turn out to be.
   package var expected: LayerExpectation
-  /// Opens the blob.
-  package var open: () throws(StoreError) -> any ByteSource
+  /// Opens the blob, on the thread that reads it.
+  package var open: @Sendable () throws(StoreError) -> any ByteSource
 
   package init(
     digest: Digest, size: Int64?, expected: LayerExpectation,
-    open: @escaping () throws(StoreError) -> any ByteSource
+    open: @escaping @Sendable () throws(StoreError) -> any ByteSource
   ) {
     self.digest = digest
     self.size = size

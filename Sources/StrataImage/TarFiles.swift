@@ -8,9 +8,9 @@ final class TarFiles: ImageFiles {
   let location: String
   private let file: SharedDescriptor
   private let modificationTime: FileTime
-  private var entries: [RawPath: Entry] = [:]
+  private let entries: [RawPath: Entry]
 
-  private enum Entry {
+  fileprivate enum Entry: Sendable {
     case file(Range<Int64>)
     /// To be looked up in turn; relative to the root of the archive.
     case link(RawPath)
@@ -22,7 +22,11 @@ final class TarFiles: ImageFiles {
     self.location = location
     let status = try calling("stat \(location)") { () throws(Errno) in try file.view.status() }
     modificationTime = status.modificationTime
-    try streaming(location) { () throws(StreamError) in try index(size: status.size) }
+    entries = try streaming(location) { () throws(StreamError) in
+      var index = TarIndex(file: file, location: location)
+      try index.read(size: status.size)
+      return index.entries
+    }
   }
 
   /// Whether the archive holds a file of this name.
@@ -51,13 +55,21 @@ final class TarFiles: ImageFiles {
 
 // MARK: - The walk
 
-extension TarFiles {
+private struct TarIndex {
+  let file: SharedDescriptor
+  let location: String
+  var entries: [RawPath: TarFiles.Entry] = [:]
   private static let blockSize: Int64 = 512
 
   /// Blocks before the entry itself that belong to it: PAX records, long names and link names.
   private static let prefixTypes = Set("xXLK".utf8)
 
-  private func index(size: Int64) throws(StreamError) {
+  init(file: SharedDescriptor, location: String) {
+    self.file = file
+    self.location = location
+  }
+
+  mutating func read(size: Int64) throws(StreamError) {
     var position: Int64 = 0
     var entryStart: Int64 = 0
     while position + Self.blockSize <= size {
@@ -142,7 +154,7 @@ extension TarFiles {
     throw StreamError(.unsupported, "\(header.displayName): sparse files are not supported here")
   }
 
-  private func add(_ header: TarHeader, _ body: Range<Int64>) {
+  private mutating func add(_ header: TarHeader, _ body: Range<Int64>) {
     let name = RawPath(header.name).cleaned
     switch header.type {
     case .regular, TarHeader.EntryType(rawValue: 0): entries[name] = .file(body)

@@ -1,3 +1,4 @@
+import StrataDrivers
 package import StrataModel
 package import StrataPersistence
 import StrataSystem
@@ -38,7 +39,8 @@ extension LayerStore {
   /// Runs `body` with the right to change layers and mounts.
   ///
   /// What it changed in records is saved when it returns; if it throws, only what it saved itself
-  /// stays. Incomplete layers that others left are gone before it starts.
+  /// stays. Incomplete layers that others left are gone before it starts. The files of layers that it
+  /// removes go when the lock is gone.
   ///
   /// Errors: `.storeIsReadOnly` for an additional image store, and what a load gives.
   package func writing<Result: ~Copyable>(
@@ -48,11 +50,19 @@ extension LayerStore {
       throw StoreError(.storeIsReadOnly).wrapped(
         "not allowed to modify the layer store at \(quoted(locations.directory.description))")
     }
-    var writer = LayerWriter(store: self, core: try core.openForWriting())
-    let result = try body(&writer)
-    try writer.save()
-    writer.end()
-    return result
+    let removals = Removals()
+    do throws(StoreError) {
+      var writer = LayerWriter(store: self, core: try core.openForWriting(), removals: removals)
+      let result = try body(&writer)
+      try writer.save()
+      writer.end()
+      try removals.finish()
+      return result
+    } catch {
+      // The first error is the cause; what was removed until then is removed.
+      try? removals.finish()
+      throw error
+    }
   }
 
   /// The mounts, read anew if somebody has written them: without the layers.

@@ -1,3 +1,4 @@
+import StrataDrivers
 package import StrataModel
 package import StrataPersistence
 import StrataSystem
@@ -7,10 +8,13 @@ import Synchronization
 package struct LayerWriter: ~Copyable {
   private let store: LayerStore
   private var core: RecordWriter<LayerRecord>
+  /// Where files of layers go that are to be removed when the lock is gone.
+  let removals: Removals
 
-  init(store: LayerStore, core: consuming RecordWriter<LayerRecord>) {
+  init(store: LayerStore, core: consuming RecordWriter<LayerRecord>, removals: Removals) {
     self.store = store
     self.core = core
+    self.removals = removals
   }
 
   /// The records with all changes so far.
@@ -30,11 +34,7 @@ package struct LayerWriter: ~Copyable {
   package mutating func insert(
     _ record: LayerRecord, volatile: Bool = false, inImageStore: Bool = false
   ) throws(StoreError) {
-    guard !["l", "staging", "tempdirs"].contains(record.id) else {
-      throw StoreError(
-        .usage,
-        "\(quoted(record.id)) cannot be the ID of a layer: drivers keep a folder of that name")
-    }
+    try record.checkID()
     try core.insert(
       record, toFile: store.fileNumber(volatile: volatile, inImageStore: inImageStore))
   }
@@ -94,6 +94,22 @@ package struct LayerWriter: ~Copyable {
 
   /// Ends the hold here, and so keeps it until here.
   consuming func end() { core.end() }
+}
+
+extension LayerRecord {
+  /// Throws `.usage` for an id that a driver's own folders have.
+  fileprivate func checkID() throws(StoreError) {
+    guard ["l", "staging", "tempdirs"].contains(id) else { return }
+    throw StoreError(
+      .usage, "\(quoted(id)) cannot be the ID of a layer: drivers keep a folder of that name")
+  }
+
+  /// Throws what an insertion into these records would, so that nothing is read in vain.
+  func checkInsertion(into layers: RecordTable<LayerRecord>) throws(StoreError) {
+    try checkID()
+    if layers[id] != nil { throw StoreError(.duplicateID) }
+    if names.contains(where: { layers.named($0) != nil }) { throw StoreError(.duplicateName) }
+  }
 }
 
 extension LayerStore {

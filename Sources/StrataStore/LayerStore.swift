@@ -128,7 +128,7 @@ package final class LayerStore: Sendable {
 
   /// Removes the tar-split file and the data items of a layer, which lie beside the records.
   private static func removeOwnFiles(of id: String, _ locations: Locations) throws(StoreError) {
-    let tarSplit = locations.directory.appending(RawPath(id + ".tar-split.gz"))
+    let tarSplit = locations.directory.appending(RawPath(id + tarSplitSuffix))
     do throws(Errno) {
       try FileDescriptor.workingDirectory.unlink(tarSplit)
     } catch {
@@ -144,8 +144,32 @@ package final class LayerStore: Sendable {
 
   /// `<ID>.tar-split.gz` of a layer.
   package func tarSplitPath(_ id: String) -> RawPath {
-    locations.directory.appending(RawPath(id + ".tar-split.gz"))
+    locations.directory.appending(RawPath(id + Self.tarSplitSuffix))
   }
+
+  /// A directory for tar-split files that are written without a lock, beside the records.
+  package func makeTemporaryDirectory() throws(StoreError) -> TemporaryDirectory {
+    try TemporaryDirectory(in: Self.temporary, of: openDirectory(), at: locations.directory)
+  }
+
+  /// Removes what processes that have died left in such directories, or only finds it.
+  package func recoverTemporary(dryRun: Bool) throws(StoreError) -> [RawPath] {
+    let directory = try openDirectory()
+    return try TemporaryDirectory.recover(
+      in: Self.temporary, of: directory.view, at: locations.directory, dryRun: dryRun)
+  }
+
+  private func openDirectory() throws(StoreError) -> SharedDescriptor {
+    do throws(Errno) {
+      return SharedDescriptor(
+        try FileDescriptor.workingDirectory.open(locations.directory, [.readOnly, .directory]))
+    } catch {
+      throw StoreError(error, "open \(locations.directory)")
+    }
+  }
+
+  private static let temporary: RawPath = "tmp"
+  static let tarSplitSuffix = ".tar-split.gz"
 
   /// The data items of a layer.
   package func data(_ id: String) -> BigDataDirectory {

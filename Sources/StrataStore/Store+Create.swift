@@ -19,50 +19,55 @@ extension Store {
 
   /// Makes a layer of a tar, plain or compressed.
   ///
-  /// The record is in layers.json, marked incomplete, before anything else is made, and loses the mark
-  /// last, when all is on the disk; any failure, a broken promise too, leaves nothing. Where a full
-  /// disk does not let the record be taken out it stays marked, and whoever loads the layers next
-  /// removes it (storage-format 4.3).
+  /// The content is written aside while no lock is held; then the layer comes to be at once. Any
+  /// failure, a broken promise too, leaves nothing. Where a full disk does not let the record be taken
+  /// out it stays marked incomplete, and whoever loads the layers next removes it (storage-format 4.3).
   public func putLayer(
     _ creation: LayerCreation, content: any ByteSource,
     expected: LayerExpectation = LayerExpectation(), progress: ((Int64) -> Void)? = nil
   ) throws(StoreError) -> LayerRecord {
-    try requireWritable()
-    return try layerStore.writing { writer throws(StoreError) in
-      var (record, parentMappings) = try plan(creation, &writer)
-      record.isIncomplete = true
-      try writer.insert(record, inImageStore: creation.isReadOnly)
-      do throws(StoreError) {
-        try writer.save()
-        record.bigDataNames = try write(creation.data, toLayer: record.id)
-        try driver.create(
-          record.id, parent: record.parent, mappings: record.mappings,
-          parentMappings: parentMappings, inImageStore: creation.isReadOnly)
-        try fill(&record, content, expected, progress)
-        record.isIncomplete = false
-        try writer.update(record.id) { $0 = record }
-        try writer.save()
-      } catch {
-        discard(record.id, &writer)
-        throw error
-      }
-      return record
-    }
+    let layers = try StagedLayers([creation], in: self, reusing: false)
+    try layers.fill(0, content: content, expected: expected, progress: progress)
+    return try layers.commit()[0].record
   }
 
   /// Extracts a tar over an existing layer and records its digests; returns the size of the content.
   ///
-  /// On failure the record stays as it was, what was extracted stays too, as with the peer.
+  /// The tar is read into a file first, so that its source is not waited for under the lock. On failure
+  /// the record stays as it was, what was extracted stays too, as with the peer.
   @discardableResult
   public func applyDiff(to layer: String, content: any ByteSource) throws(StoreError) -> Int64 {
     try requireWritable()
+    guard try findLayer(layer) != nil else { throw StoreError(.layerUnknown) }
+    let spool = try spool(content)
+    let place = try layerStore.makeTemporaryDirectory()
     return try layerStore.writing { writer throws(StoreError) in
       guard var record = writer.find(layer) else { throw StoreError(.layerUnknown) }
-      let size = try fill(&record, content, LayerExpectation(), nil)
+      let diff = try driver.openDiff(record.id)
+      let tarSplit = TarSplitFile(in: place)
+      let applied = try apply(
+        spool, to: diff.view, as: nil, tarSplit, record, LayerExpectation(), nil)
+      try tarSplit.move(toLayer: record.id)
+      try synchronizeFileSystems(SharedDescriptor(diff), place.home)
+      record.take(applied)
       try writer.update(record.id) { $0 = record }
       try writer.save()
-      return size
+      return applied.contentSize
     }
+  }
+
+  /// A copy of everything that comes, in a file without a name.
+  private func spool(_ content: any ByteSource) throws(StoreError) -> FileSource {
+    let root = configuration.graphRoot
+    let file = try naming("open", root) { () throws(Errno) in
+      try FileDescriptor.workingDirectory.open(root, [.readWrite, .temporaryFile], mode: 0o600)
+    }
+    let sink = try naming("open", root) { () throws(Errno) in
+      FileSink(try file.view.duplicate(), name: root)
+    }
+    try streaming { () throws(StreamError) in _ = try content.copy(to: sink) }
+    try naming("seek", root) { () throws(Errno) in _ = try file.view.seek(0) }
+    return FileSource(file, name: root)
   }
 }
 
@@ -74,17 +79,19 @@ extension Store {
   func plan(_ creation: LayerCreation, _ writer: inout LayerWriter) throws(StoreError) -> (
     LayerRecord, parentMappings: IDMappings
   ) {
-    var parent: LayerRecord?
-    if let key = creation.parent, !key.isEmpty {
-      parent = writer.find(key)
-      if parent == nil { parent = try findAdditionalLayer(key)?.record }
-      guard let parent else { throw StoreError(.layerUnknown) }
-      let isContainers = try containerStore.reading { containers in
-        !containers.containers(layer: parent.id).isEmpty
-      }
-      if isContainers { throw StoreError(.parentIsContainer) }
+    let (record, parent) = try plan(creation, writer.layers)
+    return (record, parent?.mappings ?? record.mappings)
+  }
+
+  /// As above, and the parent; `sibling` is one that is made together with the layer.
+  func plan(
+    _ creation: LayerCreation, _ layers: RecordTable<LayerRecord>, on sibling: LayerRecord? = nil
+  ) throws(StoreError) -> (LayerRecord, parent: LayerRecord?) {
+    var parent = sibling
+    if parent == nil, let key = creation.parent, !key.isEmpty {
+      parent = try parentLayer(key, layers)
     }
-    let id = try freshID(creation.id) { writer.layers[$0] != nil }
+    let id = try freshID(creation.id) { layers[$0] != nil }
     var record = LayerRecord(id: id, parent: parent?.id, created: now())
     record.names = Identifiers.deduplicated(creation.names)
     record.mountLabel = creation.mountLabel
@@ -92,7 +99,21 @@ extension Store {
     record.flags = creation.flags
     let wanted = creation.mappings ?? parent?.mappings ?? configuration.mappings
     record.mappings = try recordedMappings(wanted, parent: parent)
-    return (record, parent?.mappings ?? record.mappings)
+    return (record, parent)
+  }
+
+  /// A layer, of an additional store too, that others can stand on; containers' layers cannot.
+  func parentLayer(_ key: String, _ layers: RecordTable<LayerRecord>) throws(StoreError)
+    -> LayerRecord
+  {
+    var parent = layers.find(key)
+    if parent == nil { parent = try findAdditionalLayer(key)?.record }
+    guard let parent else { throw StoreError(.layerUnknown) }
+    let isContainers = try containerStore.reading { containers in
+      !containers.containers(layer: parent.id).isEmpty
+    }
+    if isContainers { throw StoreError(.parentIsContainer) }
+    return parent
   }
 
   /// The ID maps that the content of a layer is written with: none where mounts shift ids.
@@ -147,26 +168,23 @@ extension Store {
     return record
   }
 
-  /// Streams a tar into a layer's directory and takes what it was found to be into the record.
-  ///
-  /// All of it is on the disk when this returns.
-  @discardableResult
-  private func fill(
-    _ record: inout LayerRecord, _ content: any ByteSource, _ expected: LayerExpectation,
+  /// Streams a tar into a directory, which will be moved to `target`, if that is given, and finds out
+  /// what it is.
+  func apply(
+    _ content: any ByteSource, to diff: FileDescriptor, as target: RawPath?,
+    _ tarSplit: TarSplitFile, _ record: LayerRecord, _ expected: LayerExpectation,
     _ progress: ((Int64) -> Void)?
-  ) throws(StoreError) -> Int64 {
-    let diff = try driver.openDiff(record.id)
-    let tarSplit = try TarSplitFile(
-      layerStore.tarSplitPath(record.id), isReplacing: !record.isIncomplete)
+  ) throws(StoreError) -> AppliedLayer {
     let source = expected.limiting(content)
     let options = ApplyOptions(
       mappings: record.mappings, whiteouts: driver.whiteoutForm == .aufs ? .keep : .apply,
       inUserNamespace: isInUserNamespace(),
-      ignoreOwnershipErrors: driver.ignoresOwnershipErrors)
+      ignoreOwnershipErrors: driver.ignoresOwnershipErrors, target: target)
+    let sink = try tarSplit.open()
     let applied: AppliedLayer
     do throws(StreamError) {
       applied = try applyLayer(
-        source, to: diff.view, tarSplit: tarSplit.sink, options: options, progress: progress)
+        source, to: diff, tarSplit: sink, options: options, progress: progress)
     } catch {
       // The names of entries do not say which disk it is that is full.
       let failure = StoreError(error)
@@ -180,12 +198,19 @@ extension Store {
         "layer \(record.id.prefix(12)): a user namespace may not make devices, left out: "
           + first + others)
     }
-    try tarSplit.finish()
+    return applied
+  }
+
+  /// Everything that was written to the file systems of layers and of records is on the disk.
+  func synchronizeFileSystems(_ content: SharedDescriptor, _ records: SharedDescriptor)
+    throws(StoreError)
+  {
     try naming("syncfs", configuration.graphRoot) { () throws(Errno) in
-      try diff.view.synchronizeFileSystem()
+      try content.view.synchronizeFileSystem()
+      if try content.view.status().device != records.view.status().device {
+        try records.view.synchronizeFileSystem()
+      }
     }
-    record.take(applied)
-    return applied.contentSize
   }
 
   /// Undoes a half-made layer.
@@ -193,7 +218,7 @@ extension Store {
   /// What resists stays marked incomplete, for the next who loads.
   func discard(_ id: String, _ writer: inout LayerWriter) {
     do throws(StoreError) {
-      try driver.remove(id)
+      try driver.remove(id, later: writer.removals)
       try layerStore.removeOwnFiles(of: id)
       writer.remove(id)
       try writer.save()
@@ -247,7 +272,7 @@ extension LayerExpectation {
 
 extension LayerRecord {
   /// What applying has found out (storage-format 4.9, step 8).
-  fileprivate mutating func take(_ applied: AppliedLayer) {
+  mutating func take(_ applied: AppliedLayer) {
     compressedDigest = applied.compressedDigest
     compressedSize = applied.compressedSize
     diffID = applied.diffID

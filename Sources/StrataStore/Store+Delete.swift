@@ -161,19 +161,22 @@ extension Store {
     try containers.save()
   }
 
-  /// Removes layers, children before parents: marked incomplete on the disk, then unmounted and
-  /// removed, then out of the records.
+  /// Removes layers, children before parents: unmounted, marked incomplete on the disk, their
+  /// directories moved out of the way, then out of the records.
   ///
-  /// A kill leaves what the next who loads removes.
+  /// The files go when the lock is gone, so that it is held for milliseconds whatever the size. The save
+  /// that drops one layer marks the next, so that never more than one is marked: of several in a row
+  /// peers of version 1.43 pass over every second. A kill leaves what the next who loads removes, or
+  /// what the next start of Strata does.
   func remove(_ ids: [String], _ layers: inout LayerWriter) throws(StoreError) {
     guard !ids.isEmpty else { return }
     for id in ids { try unmountForRemoval(id, &layers) }
-    for id in ids { try layers.update(id) { $0.isIncomplete = true } }
-    try layers.save()
     var failure: StoreError?
     for id in ids where failure == nil {
+      try layers.update(id) { $0.isIncomplete = true }
+      try layers.save()
       do throws(StoreError) {
-        try driver.remove(id)
+        try driver.remove(id, later: layers.removals)
         try layerStore.removeOwnFiles(of: id)
         layers.remove(id)
       } catch {

@@ -1,7 +1,8 @@
 // What nobody names any more: directories of layers, images and containers without a record, tar-split
 // files, half-written files, links and staging directories that killed processes left
-// (storage-format 4.14). It is looked for and removed under the write lock of its store, so nothing
-// that a running process is making is ever taken for garbage.
+// (storage-format 4.14). It is looked for and removed under the write lock of its store, and what is
+// made without one has a lock of its own, so nothing that a running process is making is ever taken for
+// garbage.
 
 import StrataDrivers
 public import StrataModel
@@ -117,36 +118,11 @@ extension Store {
     }
   }
 
-  /// Staging directories whose maker has died: their lock can be taken (storage-format 3.8).
+  /// Temporary directories whose maker has died: their lock can be taken (storage-format 3.8).
   private func staleStaging(_ dryRun: Bool) throws(StoreError) -> [Garbage] {
-    var found: [Garbage] = []
-    for root in [
-      driver.home.appending("tempdirs"), layerStore.locations.directory.appending("tmp"),
-    ] {
-      let prefixes = ["temp-dir-", "lock-"]
-      let names = try Self.entries(of: root).map(\.description)
-      let numbers = names.compactMap { name in
-        prefixes.first { name.hasPrefix($0) }.map { String(name.dropFirst($0.count)) }
-      }
-      for number in Set(numbers).sorted() {
-        let path = root.appending(RawPath("temp-dir-\(number)"))
-        let lock = root.appending(RawPath("lock-\(number)"))
-        let isStale = try naming("lock", lock) { () throws(Errno) in
-          let file = try FileDescriptor.workingDirectory.open(
-            lock, [.readWrite, .create], mode: 0o644)
-          guard try file.view.tryLock(.exclusive) else { return false }
-          if !dryRun {
-            try FileDescriptor.workingDirectory.removeTree(path)
-            try FileDescriptor.workingDirectory.unlink(lock)
-          }
-          return true
-        }
-        if isStale { found.append(Garbage(kind: .staging, path: path, size: 0)) }
-      }
-      // Older peers take it for a layer while it is there (storage-format 11, rule 11).
-      if !dryRun { try? FileDescriptor.workingDirectory.removeDirectory(root) }
-    }
-    return found
+    let found =
+      try driver.recoverTemporary(dryRun: dryRun) + layerStore.recoverTemporary(dryRun: dryRun)
+    return found.map { Garbage(kind: .staging, path: $0, size: 0) }
   }
 
   private static func entries(of directory: RawPath) throws(StoreError) -> [RawPath] {

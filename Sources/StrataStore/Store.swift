@@ -92,7 +92,20 @@ public final class Store: Sendable {
       readOnly: isReadOnly)
     additional = try AdditionalStore.open(stores, driver: name, beside: root)
     self.configuration = configuration
+    if !isReadOnly, configuration.removesLeftovers { removeLeftovers() }
   }
+
+  /// Removes what processes that have died left outside the records: no lock is needed for it.
+  ///
+  /// What cannot be removed is for `gc` to tell of.
+  private func removeLeftovers() {
+    _ = try? driver.recoverTemporary(dryRun: false)
+    _ = try? layerStore.recoverTemporary(dryRun: false)
+    LayerLock.removeLeftovers(in: layerLocks)
+  }
+
+  /// Where the locks of layers are that are being made.
+  var layerLocks: RawPath { configuration.runRoot.appending(RawPath("\(driver.name)-locks")) }
 
   /// The separate image store, which must be another directory than the graph root.
   private static func separateImageStore(_ configuration: StoreConfiguration) throws(StoreError)

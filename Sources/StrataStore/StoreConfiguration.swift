@@ -25,6 +25,9 @@ public struct StoreConfiguration: Sendable {
   /// How many seconds an additional layer store may take for an answer; the next bytes of a blob may
   /// take twelve times as long.
   public var additionalLayerTimeout = 5
+  /// Whether opening the store removes the temporary directories of processes that have died, which
+  /// are found without any lock.
+  public var removesLeftovers = true
   /// Called when a lock has been waited for longer than a second, with the process that holds it where
   /// that can be found out, as in `podman (process 1234)`.
   ///

@@ -2,50 +2,39 @@ import StrataModel
 import StrataPersistence
 import StrataSystem
 
-/// A layer's tar-split file while it is written; it goes if it is not finished.
+/// A layer's tar-split file, which is written aside and gets its name when the layer does.
 ///
-/// Where an older one is replaced it has a temporary name until then. That of a new layer has its own
-/// name at once, so that whoever removes a layer that a kill left incomplete removes it too.
 /// It is not synced: the whole file system is, before the layer counts as complete.
-final class TarSplitFile {
-  /// Takes the compressed bytes.
-  let sink: FileSink
+struct TarSplitFile: Sendable {
+  private let place: TemporaryDirectory
   private let path: RawPath
-  private let written: RawPath
-  private var isFinished = false
 
-  /// Begins a file that is at `path` when it is finished.
-  init(_ path: RawPath, isReplacing: Bool) throws(StoreError) {
-    self.path = path
-    written = isReplacing ? Self.temporaryName(path) : path
+  /// A file in a directory of `LayerStore.makeTemporaryDirectory`, with which it goes.
+  init(in place: TemporaryDirectory) {
+    self.place = place
+    path = place.freshName("tar-split.gz")
+  }
+
+  /// Opens it for the compressed bytes.
+  func open() throws(StoreError) -> FileSink {
+    let name = place.homePath.appending(path)
     do throws(Errno) {
-      let file = try FileDescriptor.workingDirectory.open(
-        written, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
-      sink = FileSink(file, name: written)
+      let file = try place.home.view.open(
+        path, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
+      return FileSink(file, name: name)
     } catch {
-      throw StoreError(error, "open \(written)")
+      throw StoreError(error, "open \(name)")
     }
   }
 
-  private static func temporaryName(_ path: RawPath) -> RawPath {
-    let number = randomBytes(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-    let name = RawPath(Array(".tmp-".utf8) + path.lastComponent.bytes + Array(String(number).utf8))
-    return path.parent.appending(name)
-  }
-
-  /// Gives the file its name.
-  func finish() throws(StoreError) {
-    let here = FileDescriptor.workingDirectory
+  /// Makes it that of a layer, in place of an older one.
+  func move(toLayer id: String) throws(StoreError) {
     do throws(Errno) {
-      if written != path { try here.rename(written, to: here, path) }
-      isFinished = true
+      try place.home.view.rename(
+        path, to: place.home.view, RawPath(id + LayerStore.tarSplitSuffix))
     } catch {
-      throw StoreError(error, "rename \(written) \(path)")
+      throw StoreError(error, "rename \(place.homePath.appending(path))")
     }
-  }
-
-  deinit {
-    if !isFinished { try? FileDescriptor.workingDirectory.unlink(written) }
   }
 }
 

@@ -112,7 +112,7 @@ package final class OrderedWorkers {
 }
 
 /// A thread in a list: what is not copyable cannot be in one.
-private final class WorkerThread {
+final class WorkerThread {
   private let thread: JoinableThread
 
   init(_ thread: consuming JoinableThread) { self.thread = thread }

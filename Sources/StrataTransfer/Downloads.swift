@@ -7,17 +7,13 @@ import StrataSystem
 
 /// The blobs of an image on their way into files, several at a time.
 ///
-/// Used by the thread that imports. It waits for a blob before its layer is begun, so that no lock of the
-/// store is held while the network is slow.
-final class Downloads {
+/// Each can be read while it comes. `start` and `stop` are for the thread that imports, `source` for
+/// those that read.
+final class Downloads: Sendable {
   private let layers: [Descriptor]
   private let places: [Repository]
   private let folder: BlobFolder
   private let board: WaitingRoom<Board>
-  private var parts: [Int: PartialBlob] = [:]
-  private var tasks: [Task<Void, Never>] = []
-  /// Told of what has come while a blob is waited for.
-  var onProgress: ((Int, Int64) -> Void)?
 
   init(_ layers: [Descriptor], from places: [Repository], folder: BlobFolder) {
     self.layers = layers
@@ -32,60 +28,61 @@ final class Downloads {
   /// Begins to read these blobs, in this order.
   func start(_ numbers: [Int]) throws(StoreError) {
     var jobs: [Job] = []
-    for number in numbers where parts[number] == nil {
+    let known = board.change { $0.parts }
+    for number in numbers where known[number] == nil {
       let layer = layers[number]
       let part = try folder.part(layer.digest, size: layer.size)
-      parts[number] = part
-      board.change { $0.reached[number] = part.start }
+      board.change {
+        $0.parts[number] = part
+        $0.reached[number] = part.start
+      }
       jobs.append(Job(number: number, digest: layer.digest, size: layer.size, file: part))
     }
     if jobs.isEmpty { return }
     let board = board
     let places = places
     let queue = jobs
-    tasks.append(Task.detached { await BlobReading.read(queue, places, board) })
+    let reading = Task.detached { await BlobReading.read(queue, places, board) }
     // Whoever waits looks now and then whether a signal has come.
-    tasks.append(
-      Task.detached {
-        while !Task.isCancelled {
-          board.change { $0.ticks += 1 }
-          try? await Task.sleep(for: .milliseconds(100))
-        }
-      })
-  }
-
-  /// The blob's bytes, once they are all there.
-  func source(_ number: Int) throws(StoreError) -> any ByteSource {
-    try start([number])
-    var ticks = -1
-    while true {
-      let now = board.wait { board -> Board? in
-        let isOver = board.isComplete[number] || board.failures[number] != nil
-        return isOver || board.ticks != ticks ? board : nil
-      }
-      ticks = now.ticks
-      for (other, bytes) in now.reached.enumerated() { onProgress?(other, bytes) }
-      if let failure = now.failures[number] { throw StoreError(.stream, failure) }
-      if now.isComplete[number] { break }
-      do throws(Errno) { try Interruption.check() } catch {
-        throw StoreError(.system(error.rawValue), "stopped by a signal")
+    let ticking = Task.detached {
+      while !Task.isCancelled {
+        board.change { $0.ticks += 1 }
+        try? await Task.sleep(for: .milliseconds(100))
       }
     }
-    guard let part = parts[number] else { throw StoreError(.stream, "no such layer") }
-    return RangeSource(
-      part.file, 0..<layers[number].size, name: "blob \(layers[number].digest)")
+    board.change { $0.tasks += [reading, ticking] }
   }
 
-  /// Whether a blob could not be read: then it is not its content that is wrong.
-  var hasFailed: Bool { board.wait { !$0.failures.isEmpty } }
+  /// The blob's bytes, as they come.
+  func source(_ number: Int) throws(StoreError) -> any ByteSource {
+    guard let part = board.change({ $0.parts[number] }) else {
+      throw StoreError(.stream, "no such layer")
+    }
+    return ArrivingSource(number, layers[number], part, board)
+  }
 
-  /// Ends all reading.
-  ///
-  /// Blobs whose layers are done go; those that were cut stay for the next pull, unless
+  /// How many bytes of each blob are here.
+  var reached: [Int64] { board.change { $0.reached } }
+
+  /// Whether a blob could not be read: then it is not its content that is wrong.
+  var hasFailed: Bool { board.change { !$0.failures.isEmpty } }
+
+  /// Ends all reading; who waits for more fails.
+  func cancel() {
+    let tasks = board.change { board in
+      board.isStopped = true
+      return board.tasks
+    }
+    for task in tasks { task.cancel() }
+  }
+
+  /// As `cancel`; blobs whose layers are done go, those that were cut stay for the next pull, unless
   /// nothing is to be kept.
   func stop(done: Set<Int>, keeping: Bool) {
-    for task in tasks { task.cancel() }
-    for (number, part) in parts where !keeping || done.contains(number) { part.remove() }
+    cancel()
+    for (number, part) in board.change({ $0.parts }) where !keeping || done.contains(number) {
+      part.remove()
+    }
   }
 }
 
@@ -94,8 +91,69 @@ private struct Board: Sendable {
   var reached: [Int64]
   var isComplete: [Bool]
   var failures: [Int: String] = [:]
+  var parts: [Int: PartialBlob] = [:]
+  var tasks: [Task<Void, Never>] = []
+  var isStopped = false
   /// Counts up ten times a second while anything is under way.
   var ticks = 0
+}
+
+/// The bytes of a blob under way; who reads faster than they come waits for them.
+private final class ArrivingSource: ByteSource {
+  private let number: Int
+  private let layer: Descriptor
+  private let part: PartialBlob
+  private let board: WaitingRoom<Board>
+  private var position: Int64 = 0
+
+  init(_ number: Int, _ layer: Descriptor, _ part: PartialBlob, _ board: WaitingRoom<Board>) {
+    self.number = number
+    self.layer = layer
+    self.part = part
+    self.board = board
+  }
+
+  func read(into span: inout MutableRawSpan) throws(StreamError) -> Int {
+    let end = try waitForMore()
+    let wanted = Int(min(Int64(span.byteCount), end - position))
+    if wanted <= 0 { return 0 }
+    var front = span._mutatingExtracting(first: wanted)
+    do throws(Errno) {
+      let count = try part.file.view.read(into: &front, at: position)
+      position += Int64(count)
+      if count > 0 { return count }
+    } catch {
+      throw StreamError(error, "read blob \(layer.digest)")
+    }
+    throw StreamError(.unexpectedEnd, "read blob \(layer.digest): unexpected EOF")
+  }
+
+  /// The offset up to which bytes are here: more than were read, unless the blob is at its end.
+  private func waitForMore() throws(StreamError) -> Int64 {
+    var ticks: Int?
+    while true {
+      let state = board.wait { board -> Arrival? in
+        if board.reached[number] > position { return .here(board.reached[number]) }
+        if board.isComplete[number] { return .here(board.reached[number]) }
+        if let failure = board.failures[number] { return .failed(failure) }
+        if board.isStopped { return .failed("stopped: another layer has failed") }
+        if let ticks, ticks == board.ticks { return nil }
+        return .waiting(board.ticks)
+      }
+      switch state {
+      case .here(let end): return end
+      case .failed(let failure): throw StreamError(.unexpectedEnd, failure)
+      case .waiting(let now): ticks = now
+      }
+      try Interruption.checkStream()
+    }
+  }
+
+  private enum Arrival {
+    case here(Int64)
+    case failed(String)
+    case waiting(Int)
+  }
 }
 
 /// One blob to be read.
@@ -148,6 +206,8 @@ private enum BlobReading {
         failures.append("\(error)")
       }
     }
+    // Cancelled is not failed: whoever waits learns of it by the board.
+    if Task.isCancelled { return }
     board.change { $0.failures[job.number] = failures.joined(separator: "; ") }
   }
 }

@@ -47,27 +47,18 @@ struct Pull {
   {
     let layers = image.manifest.layers
     let downloads = Downloads(layers, from: places, folder: folder)
-    let progress = order.access.progress.map { PullProgress($0, layers: layers.count) }
-    downloads.onProgress = { progress?.received($0, $1) }
+    let progress = order.access.progress.map { PullProgress($0, downloads) }
     do throws(StoreError) {
-      try downloads.start(try missing(image))
       let record = try importImage(
         source(image, downloads), into: store, progress: progress)
       downloads.stop(done: Set(layers.indices), keeping: true)
       return .success(record)
     } catch {
       let isContent = error.code == .stream && !downloads.hasFailed
-      downloads.stop(done: progress?.finished ?? [], keeping: !isContent)
+      downloads.stop(done: [], keeping: !isContent)
       guard isContent else { throw error }
       return .failure(error)
     }
-  }
-
-  /// The layers that the store does not have, by their ids.
-  private func missing(_ image: RemoteImage) throws(StoreError) -> [Int] {
-    let present = Set(try store.layers().filter { !$0.isIncomplete }.map(\.id))
-    let ids = layerIDs(diffIDs: image.config.diffIDs)
-    return ids.indices.filter { !present.contains(ids[$0]) }
   }
 
   private func source(_ image: RemoteImage, _ downloads: Downloads) -> SourceImage {
@@ -80,44 +71,52 @@ struct Pull {
           compressedSize: descriptor.size)
       ) { () throws(StoreError) in try downloads.source(number) }
     }
-    return SourceImage(
+    var source = SourceImage(
       location: image.reference.description, config: image.config,
       configDigest: image.manifest.config.digest, layers: layers,
       manifest: .given(image.manifest.bytes, image.manifestDigest), index: image.index,
       names: [image.reference.description])
+    source.begin = { (numbers) throws(StoreError) in try downloads.start(numbers) }
+    source.stop = { downloads.cancel() }
+    return source
   }
 }
 
 /// Shows what has come from the registry rather than what has been unpacked, and of all layers at once.
 private final class PullProgress: TransferProgress {
   private let shown: any TransferProgress
+  private let downloads: Downloads
   private var started: Set<Int> = []
-  /// The layers that are in the store.
-  private(set) var finished: Set<Int> = []
-  private var received: [Int64]
+  private var finished: Set<Int> = []
+  private var received: [Int: Int64] = [:]
 
-  init(_ shown: any TransferProgress, layers: Int) {
+  init(_ shown: any TransferProgress, _ downloads: Downloads) {
     self.shown = shown
-    received = Array(repeating: 0, count: layers)
-  }
-
-  /// So much of a blob is here.
-  func received(_ number: Int, _ bytes: Int64) {
-    guard bytes > received[number], !finished.contains(number) else { return }
-    received[number] = bytes
-    if started.insert(number).inserted { shown.report(.started(number)) }
-    shown.report(.advanced(number, bytes: bytes))
+    self.downloads = downloads
   }
 
   func report(_ event: TransferEvent) {
     switch event {
-    case .started(let number):
-      if started.insert(number).inserted { shown.report(event) }
-    case .advanced: break
+    case .started(let number): start(number)
+    case .advanced: update()
     case .finished(let number), .skipped(let number):
       finished.insert(number)
       shown.report(event)
     case .planned, .finishing: shown.report(event)
+    }
+  }
+
+  private func start(_ number: Int) {
+    if started.insert(number).inserted { shown.report(.started(number)) }
+  }
+
+  /// What has come since the last look.
+  private func update() {
+    for (number, bytes) in downloads.reached.enumerated()
+    where bytes > received[number] ?? 0 && !finished.contains(number) {
+      received[number] = bytes
+      start(number)
+      shown.report(.advanced(number, bytes: bytes))
     }
   }
 }

@@ -39,18 +39,78 @@ import Testing
     #expect(try open.store.diffSize("one") == 6)
   }
 
-  /// storage-format 4.3: any process that loads the layers may look in the middle.
-  @Test func aLayerIsIncompleteOnTheDiskWhileItIsMade() throws {
+  /// While the content comes, others do what they want; then the layer is there at once.
+  @Test func noLockIsHeldWhileTheContentComes() throws {
     let open = try OpenStore()
-    var seen = ""
+    let other = try open.again()
+    var seen: [String] = []
     let source = LookingSource(try makeTar(["f": "x"])) {
-      seen = try open.scratch.text("root/overlay-layers/layers.json")
-      #expect(try open.scratch.directory.exists(RawPath("root/overlay/\(id("a"))/diff")))
+      seen = try open.layerFiles()
+      _ = try other.createLayer(LayerCreation(id: id("b"), names: ["b"]))
+      #expect(try other.layers().map(\.id) == [id("b")])
+      // Not taken for what a dead process has left.
+      _ = try open.again()
+      #expect(try other.collectGarbage().isEmpty)
     }
     _ = try open.store.putLayer(LayerCreation(id: id("a")), content: source)
-    #expect(seen.contains(#""flags":{"incomplete":true}"#))
-    let text = try open.scratch.text("root/overlay-layers/layers.json")
-    #expect(!text.contains("incomplete"))
+    #expect(seen == ["root/overlay-layers/tmp", "root/overlay/tempdirs"])
+    #expect(try open.again().layers().map(\.id) == [id("b"), id("a")])
+    #expect(try open.scratch.text(RawPath("root/overlay/\(id("a"))/diff/f")) == "x")
+    #expect(try open.layerFiles().count { $0.contains("tmp") || $0.contains("temp") } == 0)
+  }
+
+  /// What was free when the import began is looked at again when it ends.
+  @Test func whatOthersTookMeanwhileIsTheirs() throws {
+    let open = try OpenStore()
+    let other = try open.again()
+    _ = try open.store.createLayer(LayerCreation(id: id("c")))
+    let tar = try makeTar(["f": "x"])
+    func put(_ creation: LayerCreation, _ meanwhile: @escaping () throws -> Void) -> StoreError? {
+      failure {
+        _ = try open.store.putLayer(creation, content: LookingSource(tar, look: meanwhile))
+      }
+    }
+    #expect(
+      put(LayerCreation(id: id("a"))) { _ = try other.createLayer(LayerCreation(id: id("a"))) }
+        == StoreError(.duplicateID))
+    #expect(
+      put(LayerCreation(names: ["n"])) {
+        _ = try other.createLayer(LayerCreation(id: id("b"), names: ["n"]))
+      } == StoreError(.duplicateName))
+    #expect(
+      put(LayerCreation(parent: id("c"))) { try other.deleteLayer(id("c")) }
+        == StoreError(.layerUnknown))
+    #expect(try open.again().layers().map(\.id) == [id("a"), id("b")])
+    #expect(try open.layerFiles().count { $0.contains("tmp") || $0.contains("temp") } == 0)
+  }
+
+  /// The root of a layer has its parent's owner and mode, unless the tar names `/` itself.
+  @Test(.needsRoot) func theRootIsTheParentsOrTheTars() throws {
+    let open = try OpenStore()
+    _ = try open.store.createLayer(LayerCreation(id: id("a")))
+    let diff = open.fixture.graphRoot.appending(RawPath("overlay/\(id("a"))/diff"))
+    try FileDescriptor.workingDirectory.setOwner(of: diff, uid: 5, gid: 6)
+    try FileDescriptor.workingDirectory.setMode(of: diff, 0o1751)
+    _ = try open.store.putLayer(
+      LayerCreation(id: id("b"), parent: id("a")), content: ArraySource(try makeTar(["f": "x"])))
+    let scratch = try ScratchDirectory("root")
+    try scratch.makeDirectory("d")
+    let tar = try runProgram(
+      "tar",
+      [
+        "-C", scratch.path.description, "-cPf", "-", "--owner=7", "--group=8", "--mode=0711",
+        "--transform=s,^d$,/,", "d",
+      ]
+    ).stdout
+    _ = try open.store.putLayer(
+      LayerCreation(id: id("c"), parent: id("b")), content: ArraySource(tar))
+    func root(_ layer: Character) throws -> [UInt32] {
+      let status = try open.scratch.directory.status(
+        of: RawPath("root/overlay/\(id(layer))/diff"))
+      return [status.uid, status.gid, status.permissions]
+    }
+    #expect(try root("b") == [5, 6, 0o1751])
+    #expect(try root("c") == [7, 8, 0o711])
   }
 
   enum Bad: CaseIterable {

@@ -9,7 +9,7 @@ extension Verb {
     flags: [.json], isOfPeer: false,
     examples: [("strata du", "images with what they share, containers, and what nobody uses")],
     body: .peer { call in
-      let store = try call.session.store()
+      let store = try call.session.store(keepingLeftovers: true)
       var layers = try store.layers()
       // Their content is in a store of its own.
       let lazy = store.additionalLayerIDs(among: layers)

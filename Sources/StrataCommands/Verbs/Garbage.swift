@@ -12,7 +12,7 @@ extension Verb {
     ],
     examples: [("strata gc --dry-run", "what killed builds and pulls have left, with sizes")],
     body: .peer { call in
-      let store = try call.session.store()
+      let store = try call.session.store(keepingLeftovers: true)
       let isDry = call.arguments.isOn("dry-run")
       let found = try store.collectGarbage(dryRun: isDry)
       if call.isPeer {

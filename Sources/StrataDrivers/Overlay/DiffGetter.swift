@@ -41,7 +41,7 @@ extension OverlayDriver {
     }
     for name in (own.isEmpty ? [LayerFile.diff] : []) + olderDiffs(of: layer) {
       own.append(
-        SharedDescriptor(
+        keptFromRemoval(
           try naming("open", layer.path.appending(name)) { () throws(Errno) in
             try layer.open(name)
           }))
@@ -54,7 +54,7 @@ extension OverlayDriver {
         continue
       }
       lowers.append(
-        SharedDescriptor(
+        keptFromRemoval(
           try naming("open", lower.path) { () throws(Errno) in
             try lower.home.view.open(lower.relative, [.readOnly, .directory])
           }))

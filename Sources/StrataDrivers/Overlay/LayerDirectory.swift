@@ -16,6 +16,8 @@ enum LayerFile {
   static let work: RawPath = "work"
   static let merged: RawPath = "merged"
   static let additionalLayer: RawPath = "additionallayer"
+  /// Content before and after the life of layers; not of one layer but of the home.
+  static let temporary: RawPath = "tempdirs"
 }
 
 /// The directory of one layer, as seen from an open home.
@@ -95,18 +97,19 @@ extension LayerDirectory {
     return Root(mode: status.permissions, uid: status.uid, gid: status.gid)
   }
 
-  /// Makes the directory and all that belongs into it, in the peers' order: a kill anywhere leaves
-  /// what `remove` and the peers' link repair can deal with.
+  /// Makes the directory and all that belongs into it: a kill anywhere leaves what `remove` and the peers'
+  /// link repair can deal with.
   func make(link: RawPath, lower: [RawPath], root: Root, owner: (uid: UInt32, gid: UInt32))
     throws(StoreError)
   {
     try makeDirectory("", mode: 0o700, owner)
     try makeDirectory(LayerFile.diff, mode: root.mode, (root.uid, root.gid))
+    // First the file, by which a removal finds the link: a kill between leaves nothing behind in `l`.
+    try writeFile(LayerFile.link, link)
     let name = LayerFile.links.appending(link)
     try naming("symlink", homePath.appending(name)) { () throws(Errno) in
       try home.view.makeSymlink(name, to: linkTarget)
     }
-    try writeFile(LayerFile.link, link)
     try makeDirectory(LayerFile.work, mode: 0o700, owner)
     try makeDirectory(LayerFile.merged, mode: 0o700, owner)
     if lower.isEmpty {

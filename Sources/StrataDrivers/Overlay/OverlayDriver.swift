@@ -164,9 +164,18 @@ extension OverlayDriver {
     _ id: String, parent: String?, mappings: IDMappings, parentMappings: IDMappings,
     inImageStore: Bool
   ) throws(StoreError) {
-    if try ownDirectory(of: id).exists { try remove(id) }
     let path = inImageStore ? imageHome ?? home : home
-    let layer = LayerDirectory(home: try open(path), homePath: path, id: RawPath(id))
+    _ = try create(id, in: open(path), at: path, parent: parent, mappings: mappings)
+  }
+
+  /// Makes a layer's directory in an open home; returns what `diff` has got.
+  @discardableResult
+  func create(
+    _ id: String, in home: SharedDescriptor, at path: RawPath, parent: String?,
+    mappings: IDMappings
+  ) throws(StoreError) -> LayerDirectory.Root {
+    if try ownDirectory(of: id).exists { try remove(id) }
+    let layer = LayerDirectory(home: home, homePath: path, id: RawPath(id))
     guard let owner = mappings.toHost(uid: 0, gid: 0) else {
       throw StoreError(
         .invalidMappings, "no mapping for user and group 0: invalid mappings specified")
@@ -185,6 +194,7 @@ extension OverlayDriver {
       try? remove(id)
       throw error
     }
+    return root
   }
 
   /// The short name of a layer, repaired if it is lost.
@@ -201,20 +211,24 @@ extension OverlayDriver {
   package func remove(_ id: String) throws(StoreError) {
     let layer = try ownDirectory(of: id)
     let place = try? layer.additionalLayer()
-    // A half-made layer may have its short link but no `link` file: then the link stays, harmless.
-    if let link = try? layer.link(), link.components.count == 1 {
-      let name = LayerFile.links.appending(link)
-      if (try? layer.home.view.readLink(name)) == layer.linkTarget {
-        try naming("remove", layer.homePath.appending(name)) { () throws(Errno) in
-          do throws(Errno) { try layer.home.view.unlink(name) } catch
-            where error == .noSuchFileOrDirectory
-          {}
-        }
-      }
-    }
+    try removeLink(of: layer)
     try ensureRemoved(RawPath(id), in: layer.home.view, at: layer.path)
     // Last: a kill before leaves a reference too many, which costs room in the store's cache, and never
     // one too few, which would take a layer away that is in use.
     if let place { additionalLayerCalls.release(place) }
+  }
+
+  /// Removes the short link of a layer.
+  ///
+  /// A half-made layer may have its short link but no `link` file: then the link stays, harmless.
+  func removeLink(of layer: LayerDirectory) throws(StoreError) {
+    guard let link = try? layer.link(), link.components.count == 1 else { return }
+    let name = LayerFile.links.appending(link)
+    guard (try? layer.home.view.readLink(name)) == layer.linkTarget else { return }
+    try naming("remove", layer.homePath.appending(name)) { () throws(Errno) in
+      do throws(Errno) { try layer.home.view.unlink(name) } catch
+        where error == .noSuchFileOrDirectory
+      {}
+    }
   }
 }

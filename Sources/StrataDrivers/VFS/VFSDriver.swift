@@ -10,7 +10,7 @@ package import StrataSystem
 package final class VFSDriver: GraphDriver {
   package let name = "vfs"
   package let home: RawPath
-  private let imageHome: RawPath?
+  let imageHome: RawPath?
   private let options: VFSOptions
   // Additional layer stores hold layers in a form that only a mount program shows.
   package let additionalLayerStores: [AdditionalLayerStore] = []
@@ -19,7 +19,7 @@ package final class VFSDriver: GraphDriver {
   package let whiteoutForm = WhiteoutForm.applied
   package var ignoresOwnershipErrors: Bool { options.ignoresOwnershipErrors }
   /// The folder of a home that has the layers.
-  private static let layersFolder: RawPath = "dir"
+  static let layersFolder: RawPath = "dir"
 
   /// Opens the driver and makes its directories unless the root is read-only.
   package init(
@@ -37,13 +37,13 @@ package final class VFSDriver: GraphDriver {
     }
   }
 
-  private var ownHomes: [RawPath] { [home] + [imageHome].compactMap { $0 } }
+  var ownHomes: [RawPath] { [home] + [imageHome].compactMap { $0 } }
 
-  private static func path(_ id: String, in home: RawPath) -> RawPath {
+  static func path(_ id: String, in home: RawPath) -> RawPath {
     home.appending(layersFolder).appending(RawPath(id))
   }
 
-  private static func isThere(_ path: RawPath) -> Bool {
+  static func isThere(_ path: RawPath) -> Bool {
     (try? FileDescriptor.workingDirectory.status(of: path).type) == .directory
   }
 
@@ -53,7 +53,7 @@ package final class VFSDriver: GraphDriver {
     return homes.map { Self.path(id, in: $0) }.first(where: Self.isThere)
   }
 
-  private func open(_ id: String) throws(StoreError) -> FileDescriptorOwner {
+  func open(_ id: String) throws(StoreError) -> FileDescriptorOwner {
     guard let path = existing(id) else {
       throw StoreError(
         .layerUnknown, "stat \(Self.path(id, in: home)): no such file or directory")
@@ -72,32 +72,41 @@ extension VFSDriver {
     inImageStore: Bool
   ) throws(StoreError) {
     try remove(id)
-    guard let owner = mappings.toHost(uid: 0, gid: 0) else {
-      throw StoreError(
-        .invalidMappings, "no mapping for user and group 0: invalid mappings specified")
-    }
     let path = Self.path(id, in: inImageStore ? imageHome ?? home : home)
-    let here = FileDescriptor.workingDirectory
-    let directory = try naming("mkdir", path) { () throws(Errno) in
-      try here.makeDirectory(path, mode: 0o555)
-      let directory = SharedDescriptor(try here.open(path, [.readOnly, .directory, .noFollow]))
-      try directory.view.setOwner(uid: owner.uid, gid: owner.gid)
-      try directory.view.setMode(0o555)
-      return directory
-    }
-    guard let parent else { return }
+    let base = try parent.map { id throws(StoreError) in SharedDescriptor(try open(id)) }
     do throws(StoreError) {
-      let source = try open(parent)
-      var copy = TreeCopy { uid, gid in
-        guard mappings != parentMappings else { return (uid, gid) }
-        guard let inside = parentMappings.toContainer(uid: uid, gid: gid) else { return nil }
-        return mappings.toHost(uid: inside.uid, gid: inside.gid)
-      }
-      try copy.copyContents(of: source.view, to: directory, path)
+      _ = try Self.makeTree(
+        path, in: .workingDirectory, path, copying: base, mappings, parentMappings)
     } catch {
       try? remove(id)
       throw error
     }
+  }
+
+  /// Makes the tree of a layer, with what its parent's holds.
+  static func makeTree(
+    _ name: RawPath, in home: FileDescriptor, _ path: RawPath, copying base: SharedDescriptor?,
+    _ mappings: IDMappings, _ parentMappings: IDMappings
+  ) throws(StoreError) -> SharedDescriptor {
+    guard let owner = mappings.toHost(uid: 0, gid: 0) else {
+      throw StoreError(
+        .invalidMappings, "no mapping for user and group 0: invalid mappings specified")
+    }
+    let directory = try naming("mkdir", path) { () throws(Errno) in
+      try home.makeDirectory(name, mode: 0o555)
+      let directory = SharedDescriptor(try home.open(name, [.readOnly, .directory, .noFollow]))
+      try directory.view.setOwner(uid: owner.uid, gid: owner.gid)
+      try directory.view.setMode(0o555)
+      return directory
+    }
+    guard let base else { return directory }
+    var copy = TreeCopy { uid, gid in
+      guard mappings != parentMappings else { return (uid, gid) }
+      guard let inside = parentMappings.toContainer(uid: uid, gid: gid) else { return nil }
+      return mappings.toHost(uid: inside.uid, gid: inside.gid)
+    }
+    try copy.copyContents(of: base.view, to: directory, path)
+    return directory
   }
 
   package func remove(_ id: String) throws(StoreError) {
@@ -174,7 +183,7 @@ extension VFSDriver {
   package func openDiff(_ id: String) throws(StoreError) -> FileDescriptorOwner { try open(id) }
 
   package func diffDirectories(_ id: String, asking: Bool) throws(StoreError) -> DiffDirectories {
-    DiffDirectories(own: [SharedDescriptor(try open(id))], lowers: [])
+    DiffDirectories(own: [keptFromRemoval(try open(id))], lowers: [])
   }
 
   package func diffSize(_ id: String) throws(StoreError) -> Int64 {

@@ -137,6 +137,8 @@ check_clean() {
   [[ -z $left ]] || { echo "tar-split of no layer: $left"; return 1; }
   left=$(find "$G" "$R" -name '.tmp-*' 2>/dev/null)
   [[ -z $left ]] || { echo "temporary files: $left"; return 1; }
+  left=$(find "$G"/*/tempdirs "$G"/*-layers/tmp "$R"/*-locks -mindepth 1 2>/dev/null || true)
+  [[ -z $left && ! -e $G/overlay/tempdirs ]] || { echo "staged: $left"; return 1; }
   local links
   links=$(find "$G/overlay/l" -type l 2>/dev/null | wc -l)
   [[ $links == $(grep -c . <<<"$records") ]] || { echo "$links links for: $records"; return 1; }

@@ -1,7 +1,6 @@
 // Removal of a tree that may hold mounts (storage-format 4.13, last paragraph).
 
 package import StrataModel
-import StrataPersistence
 package import StrataSystem
 
 /// Removes `name` of `directory` and all below it; `path` is its absolute path.
