@@ -56,6 +56,10 @@ extension FileSystem {
     of node: NodeID, handle: UInt64?, _ context: RequestContext, _ reply: consuming AttributesReply
   ) { reply.fail(.noFunction) }
 
+  package func attributes(
+    of node: NodeID, _ context: RequestContext, _ reply: consuming ExtendedAttributesReply
+  ) { reply.fail(.noFunction) }
+
   package func setAttributes(
     of node: NodeID, _ changes: AttributeChanges, _ context: RequestContext,
     _ reply: consuming AttributesReply

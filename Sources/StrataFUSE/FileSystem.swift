@@ -69,6 +69,9 @@ package protocol FileSystem: AnyObject, Sendable {
   func attributes(
     of node: NodeID, handle: UInt64?, _ context: RequestContext,
     _ reply: consuming AttributesReply)
+  /// As above with the time of birth: statx(2) asked for it.
+  func attributes(
+    of node: NodeID, _ context: RequestContext, _ reply: consuming ExtendedAttributesReply)
   func setAttributes(
     of node: NodeID, _ changes: AttributeChanges, _ context: RequestContext,
     _ reply: consuming AttributesReply)

@@ -19,8 +19,10 @@ package struct DataReply: ~Copyable, Sendable {
   }
 
   /// Reads up to `limit` bytes of the file at `offset` into memory kept for that and sends them;
-  /// the file's error goes to the caller.
-  package consuming func send(from file: FileDescriptor, at offset: Int64) {
+  /// the file's error goes to the caller as what `failed` makes of it.
+  package consuming func send(
+    from file: FileDescriptor, at offset: Int64, failed: (Errno) -> Errno = { $0 }
+  ) {
     let channel = pending.channel
     if spliced(file, at: offset) { return }
     let buffer = channel.takeBuffer()
@@ -35,7 +37,7 @@ package struct DataReply: ~Copyable, Sendable {
         UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<(head + count)]),
         to: pending.take())
     } catch {
-      pending.fail(error)
+      pending.fail(failed(error))
     }
     channel.giveBack(buffer)
   }

@@ -20,14 +20,7 @@ final class ReplyChannel: Sendable {
   /// The most bytes a READ or READDIR can ask for.
   private let bufferSize: Int
 
-  /// Hears of every error that is answered.
-  private let onFailure: @Sendable (Errno) -> Void
-
-  init(
-    device: FileDescriptor, bufferSize: Int,
-    _ onFailure: @escaping @Sendable (Errno) -> Void = { _ in }
-  ) {
-    self.onFailure = onFailure
+  init(device: FileDescriptor, bufferSize: Int) {
     self.device = device.rawValue
     self.bufferSize = bufferSize
   }
@@ -42,7 +35,6 @@ final class ReplyChannel: Sendable {
 
   /// Sends a header with an error number, nothing else.
   func send(error number: Int32, to unique: UInt64) {
-    onFailure(Errno(rawValue: number))
     unsafe withUnsafeTemporaryAllocation(byteCount: WireWriter.headerSize, alignment: 8) { memory in
       _ = unsafe send(memory, error: number, to: unique)
     }

@@ -8,7 +8,8 @@ extension Session {
   func dispatch(_ request: inout Request) throws(Errno) {
     guard let opcode = Opcode(rawValue: request.opcode) else { throw .noFunction }
     switch opcode {
-    case .lookup, .getAttributes, .setAttributes, .readLink, .statfs, .access, .syncFileSystem:
+    case .lookup, .getAttributes, .extendedAttributes, .setAttributes, .readLink, .statfs, .access,
+      .syncFileSystem:
       try dispatchAttributes(opcode, &request)
     case .symlink, .makeNode, .makeDirectory, .link, .unlink, .removeDirectory, .rename, .rename2:
       try dispatchNames(opcode, &request)

@@ -15,6 +15,10 @@ extension Session {
       fileSystem.attributes(
         of: node, handle: flags & 1 != 0 ? handle : nil, context,
         AttributesReply(pending: reply(request)))
+    case .extendedAttributes:
+      // Whatever the caller wants, the kernel asks for all that it keeps.
+      fileSystem.attributes(
+        of: node, context, ExtendedAttributesReply(pending: reply(request)))
     case .setAttributes:
       let changes = try AttributeChanges(&request.body)
       fileSystem.setAttributes(

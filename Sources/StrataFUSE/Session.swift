@@ -14,11 +14,13 @@ package final class Session: Sendable {
   let channel: ReplyChannel
   /// What the kernel and we agreed on.
   package let capabilities: Capabilities
+  private let kernelMinor: UInt32
   private let requestSize: Int
   /// Prints each request on standard error.
   private let traces: Bool
   /// How long the reader may look for the next request before it sleeps, in nanoseconds.
   private let spin: UInt64
+  private let operations = OperationCounts()
 
   /// Takes the device of a fresh mount and answers its INIT, after which the mount is usable.
   ///
@@ -26,17 +28,28 @@ package final class Session: Sendable {
   /// not speak protocol 7.23 or later.
   package init(
     _ fileSystem: any FileSystem, device: SharedDescriptor, traces: Bool = false,
-    spin: UInt64 = 0, onFailure: @escaping @Sendable (Errno) -> Void = { _ in }
+    spin: UInt64 = 0
   ) throws(Errno) {
     let connection = try Self.negotiate(fileSystem, device.view)
     capabilities = connection.wanted
+    kernelMinor = connection.kernelMinor
     requestSize = Int(connection.maxWrite) + Self.overhead
-    channel = ReplyChannel(device: device.view, bufferSize: Self.largestTransfer, onFailure)
+    channel = ReplyChannel(device: device.view, bufferSize: Self.largestTransfer)
     self.fileSystem = fileSystem
     self.device = device
     self.traces = traces
     self.spin = spin
     fileSystem.start(Notifier(channel: channel))
+  }
+
+  /// What was asked so far, and over which way, as lines for a person.
+  package func report() -> String {
+    """
+    \(operations.line)
+    # TRANSPORT: protocol 7.\(min(kernelMinor, 45)), passthrough \
+    \(capabilities.contains(.passthrough) ? "granted" : "not granted")
+
+    """
   }
 
   /// The largest READ, WRITE and READDIR: 256 pages, the kernel's default limit.
@@ -88,6 +101,7 @@ package final class Session: Sendable {
     do throws(Errno) {
       var request = try unsafe Request(memory)
       if traces { trace(request) }
+      operations.count(request.opcode)
       do throws(Errno) {
         try dispatch(&request)
       } catch {

@@ -63,6 +63,8 @@ package struct Attributes: Sendable {
   package var size: Int64
   package var blocks: UInt64
   package var accessTime, modificationTime, changeTime: FileTime
+  /// Nil where the file system does not know.
+  package var birthTime: FileTime?
   /// Type and permission bits together.
   package var mode: UInt32
   package var linkCount: UInt32
@@ -78,6 +80,7 @@ package struct Attributes: Sendable {
     accessTime = status.accessTime
     modificationTime = status.modificationTime
     changeTime = status.changeTime
+    birthTime = status.birthTime.seconds == 0 ? nil : status.birthTime
     mode = status.mode
     linkCount = status.linkCount
     uid = status.uid

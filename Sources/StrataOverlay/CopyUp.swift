@@ -20,6 +20,7 @@ extension MergedTree {
       return
     }
     try copyUpParents(of: slot)
+    counters.copyUps += 1
     switch table[slot].type {
     case .directory: try copyUpDirectory(slot)
     case .regular: try copyUpRegular(slot, changes)
@@ -35,7 +36,10 @@ extension MergedTree {
       missing.append(above)
       above = table[above].parent
     }
-    for directory in missing.reversed() { try copyUpDirectory(directory) }
+    for directory in missing.reversed() {
+      counters.copyUps += 1
+      try copyUpDirectory(directory)
+    }
   }
 
   // MARK: - Regular files
@@ -75,7 +79,10 @@ extension MergedTree {
     let temporary = if let ready { ready } else { try work.makeTemporary() }
     do throws(Errno) {
       let copy = temporary.descriptor
+      counters.copiedBytes += length
+      touched = table[slot].layer
       if ready == nil { try copyData(source.view, raw, to: copy.view, length: length) }
+      touched = 0
       try finishCopy(copy.view, of: slot, shown, place)
       let breaksLink = own.linkCount > 1
       let hasOrigin =

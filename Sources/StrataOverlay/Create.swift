@@ -41,7 +41,7 @@ extension MergedTree {
       guard error == .fileExists, !request.flags.contains(.exclusive),
         let (slot, status) = try resolve(name, in: parent)
       else { throw error }
-      let result = try open(table.id(of: slot), request)
+      let result = try open(table.id(of: slot), request, context)
       return (entry(slot, status), result)
     }
     let side = fileSide(slot)
@@ -119,7 +119,9 @@ extension MergedTree {
         // Either really there, or a whiteout in a directory that hides nothing.
         let status = try directory.view.status(of: name)
         guard
-          isWhiteout(name, status, in: directory.view, xattrs: side.layers[0].mayHaveXattrWhiteouts)
+          isWhiteout(
+            name, status, in: directory.view, xattrs: try mayHaveXattrWhiteouts(parent, side, at: 0)
+          )
         else { throw .fileExists }
         state.hasWhiteout = true
         file = try makeInWork(object, name, in: parent, directory.view, state, isLiteral)

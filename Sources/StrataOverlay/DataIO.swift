@@ -8,7 +8,9 @@ extension MergedTree {
   /// Answers OPEN: copies the file up if it may be changed.
   ///
   /// The handle only says which kind of open this is, since descriptors belong to nodes.
-  package func open(_ id: NodeID, _ request: OpenRequest) throws(Errno) -> OpenResult {
+  package func open(
+    _ id: NodeID, _ request: OpenRequest, _ context: RequestContext
+  ) throws(Errno) -> OpenResult {
     let slot = try table.slot(of: id)
     if isDirectory(slot) { throw .isADirectory }
     guard table[slot].type == .regular else { throw .noSuchDeviceOrAddress }
@@ -16,8 +18,11 @@ extension MergedTree {
     if request.writes {
       try copyUp(slot, CopyChanges(size: truncates ? 0 : nil, keepsOpen: true))
       let file = try writer(slot)
+      if existingFileSide(slot)?.writerAppends ?? false, !request.flags.contains(.append) {
+        throw .operationNotPermitted
+      }
       if truncates {
-        if request.dropPrivileges { try dropPrivileges(slot) }
+        if request.dropPrivileges { try dropPrivileges(slot, context) }
         try file.view.truncate(to: 0)
         staleAttributes.append(id)
       }
@@ -121,10 +126,12 @@ extension MergedTree {
   }
 
   /// The file to answer WRITE with.
-  package func writable(_ id: NodeID, dropPrivileges: Bool) throws(Errno) -> SharedDescriptor {
+  package func writable(
+    _ id: NodeID, dropPrivileges: Bool, _ context: RequestContext
+  ) throws(Errno) -> SharedDescriptor {
     let slot = try table.slot(of: id)
     if !isUpper(slot) { try copyUp(slot) }
-    if dropPrivileges { try self.dropPrivileges(slot) }
+    if dropPrivileges { try self.dropPrivileges(slot, context) }
     return try writer(slot)
   }
 
@@ -197,6 +204,8 @@ extension MergedTree {
       let block = input + [UInt8](repeating: 0, count: max(0, 28 - input.count))
       let file = try inodeFile(slot)
       _ = try file.view.control(command, block)
+      // It dates the change, of which the kernel hears nothing.
+      staleAttributes.append(id)
       return []
     default: throw .notATerminal
     }

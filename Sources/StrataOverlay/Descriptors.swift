@@ -14,6 +14,10 @@ package struct DescriptorBudget {
   var files: Set<Slot> = []
   private(set) var clock: UInt64 = 0
 
+  /// How many of one directory's may be open before they are counted: a stack of hundreds of layers
+  /// has more of them than the process may open at all.
+  var atOnce: Int { max(8, limit / 16) }
+
   init(limit: Int) { self.limit = limit }
 
   mutating func tick() -> UInt64 {
@@ -50,13 +54,23 @@ extension MergedTree {
   /// closed: from the nearest ancestor that has one, by a relative path that cannot leave.
   func descriptor(of slot: Slot, at position: Int) throws(Errno) -> SharedDescriptor {
     let side = try directory(slot)
+    let layer = side.layers[position].layer
+    touched = layer
     if let open = side.layers[position].descriptor {
       side.layers[position].lastUse = budget.tick()
+      counters.descriptorsFound += 1
       return open
     }
-    let layer = side.layers[position].layer
     let (base, path) = try nearestOpen(slot, layer)
-    let opened = SharedDescriptor(try Self.openDirectory(path, below: base.view))
+    let opened: SharedDescriptor
+    do throws(Errno) {
+      opened = SharedDescriptor(try Self.openDirectory(path, below: base.view))
+    } catch  where error == .noSuchFileOrDirectory || error == .notADirectory {
+      // It was there, and only somebody else can have taken it away.
+      vanished(from: layer)
+      throw .inputOutputError
+    }
+    counters.descriptorsOpened += 1
     keep(opened, of: slot, side, at: position)
     return opened
   }
@@ -226,11 +240,18 @@ extension MergedTree {
     if let open = side.writer { return open }
     var opened: SharedDescriptor
     do throws(Errno) {
+      (side.writerIsWriteOnly, side.writerAppends) = (false, false)
       opened = try openFile(slot, [.readWrite, .nonBlocking])
-      side.writerIsWriteOnly = false
-    } catch  where error == .permissionDenied {
-      opened = try openFile(slot, [.writeOnly, .nonBlocking])
-      side.writerIsWriteOnly = true
+    } catch {
+      switch error {
+      case .permissionDenied:
+        opened = try openFile(slot, [.writeOnly, .nonBlocking])
+        side.writerIsWriteOnly = true
+      case .operationNotPermitted:
+        opened = try openFile(slot, [.readWrite, .append, .nonBlocking])
+        side.writerAppends = true
+      default: throw error
+      }
     }
     try fillMetacopy(slot, side, opened)
     side.writer = opened
@@ -238,9 +259,17 @@ extension MergedTree {
     return opened
   }
 
-  /// Opens the node's file by name in its layer.
+  /// Opens the node's file by name in its layer; one without a name through the descriptor that is left
+  /// of it, as a program does that opens its /proc/self/fd again.
   func openFile(_ slot: Slot, _ flags: OpenFlags) throws(Errno) -> SharedDescriptor {
+    if table[slot].flags.contains(.orphan), let side = existingFileSide(slot), side.data == nil,
+      let open = side.reader ?? side.writer
+    {
+      let again = RawPath("/proc/self/fd/\(open.view.rawValue)")
+      return SharedDescriptor(try FileDescriptor.workingDirectory.open(again, flags))
+    }
     let place = try location(of: slot)
+    touched = table[slot].layer
     let (directory, flags) = (place.directory.view, flags.union(.noFollow))
     if isUpper(slot) { return SharedDescriptor(try directory.open(place.name, flags)) }
     return SharedDescriptor(try directory.openUndated(place.name, flags))

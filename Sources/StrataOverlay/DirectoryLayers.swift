@@ -5,6 +5,8 @@ extension MergedTree {
   struct ResolvedDirectory {
     var layers: [DirectoryLayer] = []
     var isImpure = false
+    /// What the upper's own attribute says.
+    var redirect: RawPath?
   }
 
   /// The layers that a directory is merged from.
@@ -16,18 +18,23 @@ extension MergedTree {
   ) throws(Errno) -> ResolvedDirectory {
     var result = ResolvedDirectory()
     for (place, layer) in chain.enumerated() {
-      // Nothing lies below the last layer of the stack, so its marks say nothing.
+      // Nothing lies below the last layer of the stack, so its marks hide nothing there.
       if Int(layer) == mergedCount - 1, !(hasUpper && layer == 0) {
-        result.layers.append(DirectoryLayer(layer))
+        var last = DirectoryLayer(layer)
+        last.mayHaveXattrWhiteouts = nil
+        result.layers.append(last)
         break
       }
       let above = try descriptor(of: parent, layer: layer)
       let open = SharedDescriptor(try Self.openDirectory(name, below: above.view))
       let marks = try readMarks(open.view, markers: place < chain.count - 1)
-      var entry = DirectoryLayer(layer, descriptor: open)
+      var entry = DirectoryLayer(layer, descriptor: place < budget.atOnce ? open : nil)
       entry.mayHaveXattrWhiteouts = marks.mayHaveXattrWhiteouts
       result.layers.append(entry)
-      if hasUpper, layer == 0 { result.isImpure = marks.isImpure }
+      if hasUpper, layer == 0 {
+        result.isImpure = marks.isImpure
+        result.redirect = marks.redirect
+      }
       if marks.isOpaque { break }
       if let redirect = marks.redirect {
         try follow(redirect, from: layer, in: parent, &result)
@@ -45,23 +52,20 @@ extension MergedTree {
     if options.redirect == .noFollow { throw .operationNotPermitted }
     var redirect = first
     let side = try directory(parent)
-    var isAbsolute = redirect.isAbsolute
     for number in Int(layer + 1)..<max(Int(layer) + 1, mergedCount) {
       let below = UInt16(number)
-      guard let base = redirectBase(isAbsolute, below, parent, side) else { continue }
-      switch try walk(redirect, in: below, from: base) {
+      guard let base = redirectBase(redirect.isAbsolute, below, parent, side) else { continue }
+      let here = redirect
+      switch try walk(&redirect, in: below, from: base) {
       case .absent: continue
       case .stopped: return
-      case .found(let open, let last):
-        let marks = try readMarks(open.view, markers: true)
-        var entry = DirectoryLayer(below, path: base.appending(redirect.relative), descriptor: open)
+      case .found(let open, let marks, let last):
+        var entry = DirectoryLayer(
+          below, path: base.appending(here.relative),
+          descriptor: result.layers.count < budget.atOnce ? open : nil)
         entry.mayHaveXattrWhiteouts = marks.mayHaveXattrWhiteouts
         result.layers.append(entry)
         if last || marks.isOpaque { return }
-        if let next = marks.redirect {
-          isAbsolute = isAbsolute || next.isAbsolute
-          redirect = next.isAbsolute ? next : redirect.parent.appending(next)
-        }
       }
     }
   }
@@ -94,12 +98,14 @@ extension MergedTree {
     /// A whiteout or something that is no directory: nothing of the layers below shows either.
     case stopped
     /// Open; `last` if a directory on the way hides the layers below.
-    case found(SharedDescriptor, last: Bool)
+    case found(SharedDescriptor, DirectoryMarks, last: Bool)
   }
 
   /// Walks to a directory in one layer as the kernel's overlay does for a redirect.
+  ///
+  /// Redirects of directories on the way say where it lies in the layers below this one.
   private func walk(
-    _ redirect: RawPath, in layer: UInt16, from base: RawPath
+    _ redirect: inout RawPath, in layer: UInt16, from base: RawPath
   ) throws(Errno) -> Walk {
     var last = false
     var current = SharedDescriptor(
@@ -108,6 +114,8 @@ extension MergedTree {
     guard !names.isEmpty, !names.contains(".."), !names.contains(".") else {
       throw .inputOutputError
     }
+    var marks = DirectoryMarks()
+    let isAbsolute = redirect.isAbsolute
     for (place, name) in names.enumerated() {
       let status: FileStatus
       do throws(Errno) {
@@ -120,11 +128,16 @@ extension MergedTree {
       }
       guard status.type == .directory else { return .stopped }
       current = SharedDescriptor(try Self.openDirectory(name, below: current.view))
-      if place < names.count - 1, try readMarks(current.view, markers: true).isOpaque {
-        last = true
+      marks = try readMarks(current.view, markers: true)
+      if place < names.count - 1, marks.isOpaque { last = true }
+      if let next = marks.redirect {
+        let front = next.isAbsolute || !isAbsolute ? RawPath("") : RawPath("/")
+        let before: [RawPath] = next.isAbsolute ? [] : Array(names[..<place])
+        let after = Array(names[(place + 1)...])
+        redirect = (before + [next] + after).reduce(front) { $0.appending($1) }
       }
     }
-    return .found(current, last: last)
+    return .found(current, marks, last: last)
   }
 }
 

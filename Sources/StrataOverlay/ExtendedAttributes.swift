@@ -82,14 +82,22 @@ extension MergedTree {
   }
 
   /// Answers LISTXATTR.
-  package func xattrNames(of id: NodeID) throws(Errno) -> [RawPath] {
+  ///
+  /// `trusted.` ones are told to those only who may read them, as everywhere.
+  package func xattrNames(
+    of id: NodeID, _ context: RequestContext
+  ) throws(Errno) -> [RawPath] {
     let slot = try table.slot(of: id)
     if !options.xattrs { throw .noFunction }
     if table[slot].flags.contains(.withoutXattrs) { return [] }
     let names = try xattrPlace(slot).names()
     if names.isEmpty { table[slot].flags.insert(.withoutXattrs) }
     let override = layer(of: slot).override
-    return names.compactMap { $0 == override ? nil : PrivateXattrs.shown($0) }
+    let shown = names.compactMap { $0 == override ? nil : PrivateXattrs.shown($0) }
+    guard shown.contains(where: { $0.hasPrefix("trusted.") }),
+      !CallerProcess(context).isAdministrator
+    else { return shown }
+    return shown.filter { !$0.hasPrefix("trusted.") }
   }
 
   /// Answers SETXATTR.

@@ -36,15 +36,27 @@ extension MergedTree {
     if name.count > 255 { throw .nameTooLong }
     if table[parent].flags.contains(.orphan) { return nil }
     if let slot = known(name, in: parent) {
+      counters.namesKnown += 1
       do throws(Errno) {
         return (slot, try status(of: slot))
       } catch  where error == .noSuchFileOrDirectory {
         // Somebody else changed the layer: begin anew with this name.
+        vanished(from: table[slot].layer)
         detach(slot, name, in: parent)
       }
     }
     guard let found = try find(name, in: parent, side) else { return nil }
-    return try makeNode(name, in: parent, found)
+    do throws(Errno) {
+      return try makeNode(name, in: parent, found)
+    } catch  where error == .noSuchFileOrDirectory {
+      // The index knows of something that is gone: once more with a new one.
+      vanished(from: touched)
+      dropIndex(parent, side)
+      guard let found = try find(name, in: parent, side) else { return nil }
+      do throws(Errno) {
+        return try makeNode(name, in: parent, found)
+      } catch  where error == .noSuchFileOrDirectory { throw .inputOutputError }
+    }
   }
 
   /// The node and status of a name that the directory's index lists; nil if no layer shows it.
@@ -61,6 +73,7 @@ extension MergedTree {
   func find(_ name: RawPath, in parent: Slot, _ side: DirectorySide) throws(Errno) -> Found? {
     if side.layers.count > 1 { try ensureIndex(parent, side) }
     if side.index != nil { return findIndexed(name, in: parent, side) }
+    counters.namesAsked += 1
     let only = side.layers[0]
     let directory = try descriptor(of: parent, at: 0)
     let status: FileStatus
@@ -69,7 +82,9 @@ extension MergedTree {
     } catch  where error == .noSuchFileOrDirectory {
       return nil
     }
-    if isWhiteout(name, status, in: directory.view, xattrs: only.mayHaveXattrWhiteouts)
+    let mayHide = status.type == .regular && status.size == 0
+    let xattrs = mayHide ? try mayHaveXattrWhiteouts(parent, side, at: 0) : false
+    if isWhiteout(name, status, in: directory.view, xattrs: xattrs)
       || isMarker(name, type: status.type, in: directory.view)
     {
       return nil
@@ -78,6 +93,7 @@ extension MergedTree {
   }
 
   private func findIndexed(_ name: RawPath, in parent: Slot, _ side: DirectorySide) -> Found? {
+    counters.namesIndexed += 1
     indexClock += 1
     side.indexUse = indexClock
     return side.index?.entry(name).flatMap { found($0, side) }
@@ -113,13 +129,15 @@ extension MergedTree {
     let slot = table.insert(name, in: parent, type: .directory)
     let side = DirectorySide(resolved.layers)
     side.isImpure = resolved.isImpure
+    side.redirect = resolved.redirect
     table[slot].side = sides.add(side)
     table[slot].layer = top.layer
     if hasUpper, top.layer == 0 { table[slot].flags.insert(.upper) }
-    for position in side.layers.indices {
-      guard let descriptor = side.layers[position].descriptor else { continue }
-      side.layers[position].descriptor = nil
-      keep(descriptor, of: slot, side, at: position)
+    // All are taken out first: one that is not counted yet must not be closed as the oldest.
+    let descriptors = side.layers.map(\.descriptor)
+    for position in side.layers.indices { side.layers[position].descriptor = nil }
+    for (position, descriptor) in descriptors.enumerated() {
+      if let descriptor { keep(descriptor, of: slot, side, at: position) }
     }
     table[slot].inode = inodes.number(of: raw)
     if hasUpper, top.layer == 0, side.layers.count > 1 {

@@ -75,6 +75,17 @@ extension MergedTree {
     }
   }
 
+  /// Whether empty files of a directory may be whiteouts by attribute, in one of its layers.
+  func mayHaveXattrWhiteouts(
+    _ slot: Slot, _ side: DirectorySide, at position: Int
+  ) throws(Errno) -> Bool {
+    if let known = side.layers[position].mayHaveXattrWhiteouts { return known }
+    let open = try descriptor(of: slot, at: position)
+    let marks = try readMarks(open.view, markers: false)
+    side.layers[position].mayHaveXattrWhiteouts = marks.mayHaveXattrWhiteouts
+    return marks.mayHaveXattrWhiteouts
+  }
+
   /// Whether an object of a layer hides its own name: a device 0:0, or an empty file marked so in a
   /// directory that says that it may hold such.
   func isWhiteout(

@@ -11,6 +11,10 @@ import StrataSystem
 /// or the new one (overlay-design section 8); what a cut leaves over lies in `work` alone.
 package final class MergedTree {
   let options: OverlayOptions
+  let log: OverlayLog
+  /// The layer in which something was done last, for the log.
+  var touched: UInt16 = 0
+  var counters = TreeCounters()
   /// Topmost first; the upper, if there is one, is number 0.
   ///
   /// Data-only lowers come last.
@@ -72,8 +76,11 @@ package final class MergedTree {
   /// Opens the layers and prepares the work directory.
   ///
   /// The error says which name failed.
-  package init(_ options: OverlayOptions, descriptorLimit: Int) throws(OverlayError) {
+  package init(
+    _ options: OverlayOptions, _ log: OverlayLog, descriptorLimit: Int
+  ) throws(OverlayError) {
     self.options = options
+    self.log = log
     seed = randomBytes(8).reduce(0) { $0 << 8 | UInt64($1) } | 1
     layers = try Self.openLayers(options)
     hasUpper = options.upper != nil
@@ -84,6 +91,7 @@ package final class MergedTree {
     squashUID = options.squashToUID ?? (options.squashToRoot ? 0 : nil)
     squashGID = options.squashToGID ?? (options.squashToRoot ? 0 : nil)
     if hasUpper, let path = options.work {
+      try WorkDirectory.requireApart(path, layers, options)
       let opened = try Self.openWork(path, upper: layers[0], options)
       marks = opened.marks
       work = opened

@@ -51,6 +51,27 @@ extension MergedTree {
     throw .inputOutputError
   }
 
+  /// Records where an upper file's data lie before it gets another name, if they lie in a lower layer and
+  /// are found there by its name so far.
+  func keepData(of slot: Slot) throws(Errno) {
+    guard table[slot].type == .regular, !table[slot].flags.contains(.withoutXattrs),
+      table[slot].flags.contains(.keyed), let status = try? status(of: slot), status.size > 0,
+      status.blocks <= 8
+    else { return }
+    let place = try location(of: slot)
+    let names = (try? place.directory.view.xattrNames(of: place.name)) ?? []
+    for (attribute, redirect) in zip(Self.attributes, Self.redirects)
+    where names.contains(attribute) {
+      let known = try? place.directory.view.xattr(redirect, of: place.name)
+      if let known, RawPath(known).isAbsolute { return }
+      let side = fileSide(slot)
+      if side.data == nil { side.data = try findData(slot, known.map { RawPath($0) }) }
+      guard let data = side.data else { return }
+      try place.directory.view.setXattr(
+        redirect, [UInt8(ascii: "/")] + data.path.bytes, of: place.name)
+    }
+  }
+
   /// Opens the data of a metacopy file for reading.
   func dataReader(_ slot: Slot, _ side: FileSide) throws(Errno) -> SharedDescriptor {
     if let open = side.reader { return open }

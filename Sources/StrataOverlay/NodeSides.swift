@@ -9,8 +9,8 @@ package struct DirectoryLayer: Sendable {
   /// Open while in use lately; `DescriptorBudget` closes the oldest.
   package var descriptor: SharedDescriptor?
   package var lastUse: UInt64 = 0
-  /// Empty files in it may be whiteouts by attribute (`opaque=x`).
-  package var mayHaveXattrWhiteouts = false
+  /// Empty files in it may be whiteouts by attribute (`opaque=x`); nil: not looked at yet.
+  package var mayHaveXattrWhiteouts: Bool? = false
 
   package init(_ layer: UInt16, path: RawPath? = nil, descriptor: SharedDescriptor? = nil) {
     self.layer = layer
@@ -32,6 +32,8 @@ package final class DirectorySide {
   var prepared: PreparedListing?
   /// It was listed already, or is too large to be listed ahead.
   var needsNoPreparing = false
+  /// Where the upper's directory says that its lower part lies, as its attribute has it.
+  package var redirect: RawPath?
   /// How far the kernel was given its files ahead of their opens.
   var readahead = DirectoryReadahead()
   /// The attributes that it had when its last name went.
@@ -64,6 +66,8 @@ package final class FileSide {
   package var writer: SharedDescriptor?
   /// The writer cannot read: the file's owner may not.
   package var writerIsWriteOnly = false
+  /// The writer only appends, as nothing else may be done with the file (chattr +a).
+  package var writerAppends = false
   package var opens = 0
   /// The number under which the kernel reads and writes the file by itself; 0 if it asks.
   package var backing: Int32 = 0

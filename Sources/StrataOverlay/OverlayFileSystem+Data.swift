@@ -40,22 +40,23 @@ extension OverlayFileSystem {
   ) {
     let size: Int64? = request.flags.contains(.truncate) ? 0 : nil
     guard request.writes, copiesLong(node, upTo: size) else {
-      answerOpen(node, request, reply)
+      answerOpen(node, request, context, reply)
       return
     }
     let deferred = DeferredReply(reply)
     copying(node, upTo: size, context) { [self] error in
       guard let reply = deferred.take() else { return }
-      if let error { reply.fail(error) } else { answerOpen(node, request, reply) }
+      if let error { reply.fail(error) } else { answerOpen(node, request, context, reply) }
     }
   }
 
   private func answerOpen(
-    _ node: NodeID, _ request: OpenRequest, _ reply: consuming OpenReply
+    _ node: NodeID, _ request: OpenRequest, _ context: RequestContext,
+    _ reply: consuming OpenReply
   ) {
     reply.answer(
       { () throws(Errno) in
-        try changing { tree throws(Errno) in try tree.open(node, request) }
+        try changing { tree throws(Errno) in try tree.open(node, request, context) }
       }, undo: { open in tree.withLock { $0.release(node, handle: open.handle) } })
   }
 
@@ -63,8 +64,8 @@ extension OverlayFileSystem {
     _ request: ReadRequest, _ context: RequestContext, _ reply: consuming DataReply
   ) {
     do throws(Errno) {
-      let file = try tree.withLock { tree throws(Errno) in try tree.readable(request.node) }
-      reply.send(from: file.view, at: request.offset)
+      let file = try asking { tree throws(Errno) in try tree.readable(request.node) }
+      reply.send(from: file.view, at: request.offset) { failed($0, of: request.node) }
     } catch {
       reply.fail(error)
     }
@@ -76,9 +77,11 @@ extension OverlayFileSystem {
   ) {
     do throws(Errno) {
       let file = try changing { tree throws(Errno) in
-        try tree.writable(request.node, dropPrivileges: request.dropPrivileges)
+        try tree.writable(request.node, dropPrivileges: request.dropPrivileges, context)
       }
-      try file.view.writeAll(data, at: request.offset)
+      do throws(Errno) {
+        try file.view.writeAll(data, at: request.offset)
+      } catch { throw failed(error, of: request.node) }
       reply.send(data.byteCount)
     } catch {
       reply.fail(error)
@@ -108,7 +111,7 @@ extension OverlayFileSystem {
     _ reply: consuming OffsetReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in
+      try asking { tree throws(Errno) in
         try tree.seek(node, offset: offset, whence: whence)
       }
     }
@@ -146,7 +149,7 @@ extension OverlayFileSystem {
   ) {
     var reply = reply
     do throws(Errno) {
-      try tree.withLock { tree throws(Errno) in
+      try asking { tree throws(Errno) in
         try tree.readDirectory(node, after: offset, into: &reply)
       }
       reply.send()
@@ -162,7 +165,7 @@ extension OverlayFileSystem {
     var reply = reply
     var counted: [NodeID] = []
     do throws(Errno) {
-      try tree.withLock { tree throws(Errno) in
+      try asking { tree throws(Errno) in
         try tree.readDirectoryPlus(node, after: offset, into: &reply, counted: &counted)
       }
       if !reply.send() {
@@ -182,7 +185,7 @@ extension OverlayFileSystem {
     _ name: RawPath, of node: NodeID, _ context: RequestContext, _ reply: consuming XattrReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.xattr(name, of: node) }
+      try asking { tree throws(Errno) in try tree.xattr(name, of: node) }
     }
   }
 
@@ -190,7 +193,7 @@ extension OverlayFileSystem {
     of node: NodeID, _ context: RequestContext, _ reply: consuming XattrReply
   ) {
     reply.answer(names: { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.xattrNames(of: node) }
+      try asking { tree throws(Errno) in try tree.xattrNames(of: node, context) }
     })
   }
 

@@ -31,7 +31,7 @@ extension OverlayFileSystem {
     _ node: NodeID, upTo size: Int64?, _ job: WorkerJob
   ) throws(Errno) {
     while true {
-      let step = try tree.withLock { tree throws(Errno) in
+      let step = try asking { tree throws(Errno) in
         try tree.beginLongCopy(node, upTo: size)
       }
       switch step {
@@ -44,7 +44,7 @@ extension OverlayFileSystem {
           try copyContents(copy, job)
         } catch {
           tree.withLock { $0.abandonLongCopy(node, copy) }
-          throw error
+          throw failed(error, of: node)
         }
         tree.withLock { $0.finishLongCopy(node, copy) }
         return
@@ -75,7 +75,7 @@ extension OverlayFileSystem {
   ) {
     let found: SharedDescriptor?
     do throws(Errno) {
-      found = try tree.withLock { tree throws(Errno) in try tree.fileToSync(node) }
+      found = try asking { tree throws(Errno) in try tree.fileToSync(node) }
     } catch {
       reply.fail(error)
       return
@@ -85,10 +85,12 @@ extension OverlayFileSystem {
       return
     }
     let deferred = DeferredReply(reply)
-    pool.run(context) { _ in
+    pool.run(context) { [self] _ in
       guard let reply = deferred.take() else { return }
       reply.answer { () throws(Errno) in
-        if dataOnly { try file.view.synchronizeData() } else { try file.view.synchronize() }
+        do throws(Errno) {
+          if dataOnly { try file.view.synchronizeData() } else { try file.view.synchronize() }
+        } catch { throw failed(error, of: node) }
       }
     }
   }
@@ -122,9 +124,12 @@ extension OverlayFileSystem {
       let (source, destination) = try changing { tree throws(Errno) in
         try tree.copyEnds(request)
       }
-      let count = try source.view.copyRange(
-        from: request.sourceOffset, to: destination.view, at: request.destinationOffset,
-        count: request.count)
+      let count: Int
+      do throws(Errno) {
+        count = try source.view.copyRange(
+          from: request.sourceOffset, to: destination.view, at: request.destinationOffset,
+          count: request.count)
+      } catch { throw failed(error, of: request.source) }
       try changing { $0.staleAttributes.append(request.destination) }
       return count
     }

@@ -17,9 +17,9 @@ package final class OverlayFileSystem: FileSystem {
   private let pruner = Mutex<NodePruner?>(nil)
 
   /// Opens the layers and prepares the work directory; uses as many descriptors as the process may.
-  package init(_ options: OverlayOptions) throws(OverlayError) {
+  package init(_ options: OverlayOptions, _ log: OverlayLog) throws(OverlayError) {
     self.options = options
-    let tree = try MergedTree(options, descriptorLimit: raiseDescriptorLimit())
+    let tree = try MergedTree(options, log, descriptorLimit: raiseDescriptorLimit())
     self.tree = Mutex(tree)
   }
 
@@ -30,9 +30,14 @@ package final class OverlayFileSystem: FileSystem {
       return """
         # INODES: \(nodes)
         # NODES: \(nodes)
-        # DESCRIPTORS: \(tree.budget.openDirectories + tree.budget.openFiles) of \(tree.budget.limit)
-        # INDEXES: \(tree.indexed.count), \(tree.indexBytes) bytes
+        # DESCRIPTORS: \(tree.budget.openDirectories + tree.budget.openFiles) of \(tree.budget.limit), \
+        \(tree.counters.descriptorsFound) found open, \(tree.counters.descriptorsOpened) opened
+        # INDEXES: \(tree.indexed.count), \(tree.indexBytes) bytes, \(tree.counters.indexesBuilt) built
+        # NAMES: \(tree.counters.namesKnown) found known, \(tree.counters.namesIndexed) in an index, \
+        \(tree.counters.namesAsked) asked of a layer
         # LISTINGS AHEAD: \(tree.listingAhead.made), \(tree.listingAhead.used) used since
+        # COPY-UPS: \(tree.counters.copyUps), \(tree.counters.copiedBytes) bytes
+        # MEMORY: \(residentMemory() >> 10) KiB
         # PASSTHROUGH: \(tree.passthroughOpens) opens, \(tree.backing == nil ? "off" : "on")
         # FILES GIVEN AT OPEN: \(tree.storedFiles)
         # FILES GIVEN AHEAD: \(tree.filesAhead), \(tree.filesAheadOpened) opened since
@@ -97,7 +102,7 @@ package final class OverlayFileSystem: FileSystem {
     let lifetime = options.lifetime
     reply.answer(
       { () throws(Errno) in
-        try tree.withLock { tree throws(Errno) in
+        try asking { tree throws(Errno) in
           try tree.lookup(name, in: parent) ?? .absent(lifetime)
         }
       }, undo: undo)
@@ -112,7 +117,7 @@ package final class OverlayFileSystem: FileSystem {
     _ node: NodeID, _ context: RequestContext, _ reply: consuming DataReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.readLink(node) }
+      try asking { tree throws(Errno) in try tree.readLink(node) }
     }
   }
 
@@ -217,10 +222,18 @@ package final class OverlayFileSystem: FileSystem {
   // MARK: - Attributes
 
   package func attributes(
+    of node: NodeID, _ context: RequestContext, _ reply: consuming ExtendedAttributesReply
+  ) {
+    reply.answer(lifetime: options.lifetime) { () throws(Errno) in
+      try asking { tree throws(Errno) in try tree.attributes(of: node) }
+    }
+  }
+
+  package func attributes(
     of node: NodeID, handle: UInt64?, _ context: RequestContext, _ reply: consuming AttributesReply
   ) {
     reply.answer(lifetime: options.lifetime) { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.attributes(of: node) }
+      try asking { tree throws(Errno) in try tree.attributes(of: node) }
     }
   }
 
@@ -229,21 +242,28 @@ package final class OverlayFileSystem: FileSystem {
     _ reply: consuming AttributesReply
   ) {
     guard copiesLong(node, upTo: changes.size) else {
-      answerSetAttributes(node, changes, reply)
+      answerSetAttributes(node, changes, context, reply)
       return
     }
     let deferred = DeferredReply(reply)
     copying(node, upTo: changes.size, context) { [self] error in
       guard let reply = deferred.take() else { return }
-      if let error { reply.fail(error) } else { answerSetAttributes(node, changes, reply) }
+      if let error {
+        reply.fail(error)
+      } else {
+        answerSetAttributes(node, changes, context, reply)
+      }
     }
   }
 
   private func answerSetAttributes(
-    _ node: NodeID, _ changes: AttributeChanges, _ reply: consuming AttributesReply
+    _ node: NodeID, _ changes: AttributeChanges, _ context: RequestContext,
+    _ reply: consuming AttributesReply
   ) {
     reply.answer(lifetime: options.lifetime) { () throws(Errno) in
-      try changing(but: node) { tree throws(Errno) in try tree.setAttributes(of: node, changes) }
+      try changing(but: node) { tree throws(Errno) in
+        try tree.setAttributes(of: node, changes, context)
+      }
     }
   }
 
@@ -251,7 +271,7 @@ package final class OverlayFileSystem: FileSystem {
     _ node: NodeID, _ context: RequestContext, _ reply: consuming FileSystemStatusReply
   ) {
     reply.answer { () throws(Errno) in
-      try tree.withLock { tree throws(Errno) in try tree.fileSystemStatus() }
+      try asking { tree throws(Errno) in try tree.fileSystemStatus() }
     }
   }
 
@@ -270,7 +290,7 @@ package final class OverlayFileSystem: FileSystem {
     but known: NodeID? = nil, _ body: (MergedTree) throws(Errno) -> Result
   ) throws(Errno) -> Result {
     defer { tellStale(but: known) }
-    return try tree.withLock { tree throws(Errno) in try body(tree) }
+    return try asking(body)
   }
 
   /// Those of files that were copied up, whose number or count of links may be another now.

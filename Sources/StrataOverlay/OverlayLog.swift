@@ -6,8 +6,13 @@ import Synchronization
 package final class OverlayLog: Sendable {
   private let level: LogLevel
   private let usesSystemLog: Bool
+  private struct Failure: Hashable {
+    var error: Errno
+    var place: RawPath
+  }
+
   /// When each kind of failure was told of last, in nanoseconds.
-  private let told = Mutex<[Errno: UInt64]>([:])
+  private let told = Mutex<[Failure: UInt64]>([:])
 
   package init(level: LogLevel, usesSystemLog: Bool) {
     self.level = level
@@ -32,20 +37,16 @@ package final class OverlayLog: Sendable {
     }
   }
 
-  /// A request failed in a way that its caller did not cause: once a minute for each kind.
-  package func failed(_ error: Errno) {
-    guard Self.notable.contains(error) else { return }
+  /// A request failed in a way that its caller did not cause, in the directory `place`: once a minute
+  /// for each kind and place.
+  package func failed(_ error: Errno, _ what: String, _ place: RawPath) {
     let now = monotonicNanoseconds()
     let isNew = told.withLock { told -> Bool in
-      if let last = told[error], now - last < 60_000_000_000 { return false }
-      told[error] = now
+      let failure = Failure(error: error, place: place)
+      if let last = told[failure], now - last < 60_000_000_000 { return false }
+      told[failure] = now
       return true
     }
-    if isNew { write("requests fail: \(error)", .error) }
+    if isNew { write("requests fail: \(error) in the \(what) directory \(place)", .error) }
   }
-
-  /// A layer that is gone or broken, and an upper that is full.
-  private static let notable: Set<Errno> = [
-    .inputOutputError, .noSpace, .quotaExceeded, .tooManyOpenFiles, .tooManyOpenFilesInSystem,
-  ]
 }

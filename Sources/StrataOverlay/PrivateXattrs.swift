@@ -21,21 +21,22 @@ package enum MarkNamespace: Sendable {
 /// Which attributes of the layers a user of the mount sees, and under which names.
 ///
 /// The overlay's own are hidden. A user's attribute of such a name is kept under one with `overlay.`
-/// doubled, as the kernel's overlay keeps it, so that an overlay inside a container works.
+/// (or `strata.`) doubled, as the kernel's overlay keeps it, so that an overlay inside a container works.
 package enum PrivateXattrs {
-  private static let trusted = Array("trusted.overlay.".utf8)
-  private static let user = Array("user.overlay.".utf8)
-  private static let escape = Array("overlay.".utf8)
+  /// Each prefix of our own, and what is put behind it in the name of a user's attribute.
+  private static let own: [(prefix: [UInt8], escape: [UInt8])] = [
+    ("trusted.", "overlay."), ("user.", "overlay."), ("trusted.", "strata."), ("user.", "strata."),
+  ].map { (Array(($0 + $1).utf8), Array($1.utf8)) }
   /// Prefixes that nobody may see or set.
-  private static let hidden: [[UInt8]] = [
-    "user.fuseoverlayfs.", "security.fuseoverlayfs.", "user.strata.", "trusted.strata.",
-  ].map { Array($0.utf8) }
+  private static let hidden: [[UInt8]] = ["user.fuseoverlayfs.", "security.fuseoverlayfs."].map {
+    Array($0.utf8)
+  }
 
   /// The name on disk for a name that a user gives; nil for one that is ours alone.
   package static func stored(_ name: RawPath) -> RawPath? {
     let bytes = name.bytes
     if hidden.contains(where: { bytes.starts(with: $0) }) { return nil }
-    for prefix in [trusted, user] where bytes.starts(with: prefix) {
+    for (prefix, escape) in own where bytes.starts(with: prefix) {
       return RawPath(prefix + escape + bytes.dropFirst(prefix.count))
     }
     return name
@@ -45,7 +46,7 @@ package enum PrivateXattrs {
   package static func shown(_ name: RawPath) -> RawPath? {
     let bytes = name.bytes
     if hidden.contains(where: { bytes.starts(with: $0) }) { return nil }
-    for prefix in [trusted, user] where bytes.starts(with: prefix) {
+    for (prefix, escape) in own where bytes.starts(with: prefix) {
       let rest = bytes.dropFirst(prefix.count)
       guard rest.starts(with: escape) else { return nil }
       return RawPath(prefix + rest.dropFirst(escape.count))

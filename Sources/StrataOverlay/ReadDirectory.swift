@@ -20,6 +20,7 @@ extension MergedTree {
     for position in side.layers.indices {
       try list(slot, side, position, limit, into: &builder)
     }
+    counters.indexesBuilt += 1
     var index = builder.build()
     if side.isImpure { try numberByOrigin(&index, slot) }
     makeRoom(for: index.byteCount)
@@ -38,7 +39,7 @@ extension MergedTree {
     let open = try descriptor(of: slot, at: position)
     let layer = side.layers[position].layer
     let device = layers[Int(layer)].device
-    let xattrs = side.layers[position].mayHaveXattrWhiteouts
+    let xattrs = try mayHaveXattrWhiteouts(slot, side, at: position)
     let entries = try Self.entries(of: open.view, limit)
     for entry in entries {
       if let target = MarkerFile.target(of: entry.name),

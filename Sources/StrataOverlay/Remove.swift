@@ -18,6 +18,7 @@ extension MergedTree {
     let needsWhiteout = state.hasLower && !state.hasMarker
     if hasOneName(victim) { pin(victim) }
     if !isUpper(victim) {
+      try requireRemovable(directory.view)
       try work.placeWhiteout(at: name, in: directory.view)
     } else if needsWhiteout {
       try work.cover(name, in: directory.view)
@@ -44,6 +45,7 @@ extension MergedTree {
     // Somebody may have it open: what the file system says of it afterwards is kept.
     let open = isUpper(victim) ? try descriptor(of: victim, at: 0) : nil
     if open == nil {
+      try requireRemovable(directory.view)
       try work.placeWhiteout(at: name, in: directory.view)
     } else if needsWhiteout {
       work.discard(try work.exchange(name, in: directory.view))
@@ -53,6 +55,11 @@ extension MergedTree {
     noteRemoved(name, in: parent, state, whiteout: needsWhiteout, work)
     let last = open.flatMap { try? overridden($0.view.status(), $0.view, layer: 0) }
     orphan(victim, name, in: parent, last ?? status)
+  }
+
+  /// EPERM for a directory to which names may only be added (chattr +a): a whiteout adds one.
+  private func requireRemovable(_ directory: FileDescriptor) throws(Errno) {
+    if try directory.status().isAppendOnly { throw .operationNotPermitted }
   }
 
   /// Removes an upper directory in which no user sees anything, but which may hold whiteouts.
@@ -143,6 +150,7 @@ extension MergedTree {
     let state = try placeState(name, in: parent)
     let isLiteral = table[slot].type == .regular && MarkerFile.target(of: name) != nil
     if isLiteral { try setLiteral(slot) }
+    try keepData(of: slot)
     if state.hasWhiteout {
       let temporary = work.freeName()
       try linkUpper(slot, work.view, temporary)

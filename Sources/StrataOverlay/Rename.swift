@@ -119,6 +119,7 @@ extension MergedTree {
       }
       return
     }
+    try keepData(of: slot)
     if table[slot].type == .regular, MarkerFile.target(of: to.name) != nil { try setLiteral(slot) }
     if table[slot].flags.contains(.hasOrigin) { try setImpure(to.parent) }
   }
@@ -248,12 +249,24 @@ extension MergedTree {
     for position in side.layers.indices where side.layers[position].layer != 0 {
       side.layers[position].path = lowerPath(of: slot, in: side.layers[position].layer)
     }
-    guard let first = side.layers.first(where: { $0.layer != 0 }), let path = first.path else {
-      throw .crossDeviceLink
-    }
-    let beside = lowerPath(of: table[slot].parent, in: first.layer)
-    let value =
-      sameParent && beside == path.parent ? path.lastComponent : RawPath("/").appending(path)
+    // A name beside it stays right as long as it stays in its directory, a path wherever it goes.
+    if let known = side.redirect, sameParent || known.isAbsolute { return }
+    let value = sameParent ? table.name(of: slot) : pathBelow(slot)
     try upperDescriptor(of: slot).view.setXattr(marks.name("redirect"), Array(value.bytes))
+    side.redirect = value
+  }
+
+  /// The path under which the layers below the upper show a directory: they may have redirects too, which
+  /// count for the layers below them.
+  private func pathBelow(_ start: Slot) -> RawPath {
+    var slot = start
+    var names: [RawPath] = []
+    while slot != .root, let side = sides.directory(table[slot].side) {
+      names.append(side.redirect ?? table.name(of: slot))
+      if names[names.count - 1].isAbsolute { break }
+      slot = table[slot].parent
+    }
+    let front = RawPath(names.last?.isAbsolute ?? false ? "" : "/")
+    return names.reversed().reduce(front) { $0.appending($1) }
   }
 }

@@ -7,7 +7,7 @@ extension MergedTree {
   /// The order is that of chown(2) and chmod(2): a change of owner clears suid bits, which a mode
   /// given beside it sets again.
   package func setAttributes(
-    of id: NodeID, _ changes: AttributeChanges
+    of id: NodeID, _ changes: AttributeChanges, _ context: RequestContext
   ) throws(Errno) -> Attributes {
     let slot = try table.slot(of: id)
     _ = try requireUpper()
@@ -24,7 +24,7 @@ extension MergedTree {
     } else {
       try copyUp(slot)
     }
-    if changes.dropPrivileges { try dropPrivileges(slot) }
+    if changes.dropPrivileges { try dropPrivileges(slot, context) }
     if let owner { try setOwner(slot, owner) }
     if let mode = changes.mode { try setMode(slot, mode & 0o7777) }
     try setTimes(slot, changes)
@@ -178,10 +178,16 @@ extension MergedTree {
 
   /// Takes suid, sgid and file capabilities off an upper file before it changes, as
   /// HANDLE_KILLPRIV_V2 makes it our duty: the daemon's own writes do not do it.
-  func dropPrivileges(_ slot: Slot) throws(Errno) {
+  ///
+  /// Where the group may not execute, sgid goes all the same unless the caller is of the group.
+  func dropPrivileges(_ slot: Slot, _ context: RequestContext) throws(Errno) {
     guard !isDirectory(slot), table[slot].type != .symlink, isUpper(slot) else { return }
     let status = try status(of: slot)
-    let mode = withoutPrivileges(status.permissions)
+    var mode = withoutPrivileges(status.permissions)
+    if mode & 0o2000 != 0 {
+      let group = shown(status, of: slot).gid
+      if context.gid != group, !CallerProcess(context).groups.contains(group) { mode &= ~0o2000 }
+    }
     if mode != status.permissions { try setMode(slot, mode) }
     if table[slot].type != .regular || table[slot].flags.contains(.withoutXattrs) { return }
     try? xattrPlace(slot).remove("security.capability")

@@ -92,6 +92,8 @@ public struct FileStatus: Sendable {
   package var permissions: UInt32 { mode & 0o7777 }
   /// Whether this is the root of a mount (STATX_ATTR_MOUNT_ROOT).
   package var isMountRoot: Bool { attributes & 0x2000 != 0 }
+  /// Whether content can only be added (STATX_ATTR_APPEND).
+  package var isAppendOnly: Bool { attributes & 0x20 != 0 }
 
   init(_ s: cstrata_stat) {
     inode = s.ino

@@ -27,14 +27,17 @@ func run(_ arguments: [RawPath]) -> Int32 {
 private func serve(_ options: OverlayOptions) -> Int32 {
   closeInheritedDescriptors(except: options.mount.givenDevice)
   do throws(OverlayError) {
-    let fileSystem = try OverlayFileSystem(options)
-    return serve(fileSystem, options)
+    let log = OverlayLog(level: options.logLevel, usesSystemLog: !options.foreground)
+    let fileSystem = try OverlayFileSystem(options, log)
+    return serve(fileSystem, options, log)
   } catch {
     return fail("\(error)")
   }
 }
 
-private func serve(_ fileSystem: OverlayFileSystem, _ options: OverlayOptions) -> Int32 {
+private func serve(
+  _ fileSystem: OverlayFileSystem, _ options: OverlayOptions, _ log: OverlayLog
+) -> Int32 {
   let mount: Mount
   do throws(MountError) {
     var settings = options.mount
@@ -44,13 +47,13 @@ private func serve(_ fileSystem: OverlayFileSystem, _ options: OverlayOptions) -
     return fail("\(error)")
   }
   do throws(Errno) {
-    let log = OverlayLog(level: options.logLevel, usesSystemLog: !options.foreground)
     // INIT is answered before the fork: the caller may use the mount as soon as the parent ends.
     let session = try Session(
-      fileSystem, device: mount.device, traces: options.debug, spin: UInt64(options.spin) * 1000,
-      onFailure: log.failed)
+      fileSystem, device: mount.device, traces: options.debug, spin: UInt64(options.spin) * 1000)
     if !options.foreground { try detachFromCaller() }
-    let signals = try SignalWatcher(mount) { log.report(fileSystem.report()) }
+    let signals = try SignalWatcher(mount) {
+      log.report(fileSystem.report() + session.report())
+    }
     let end = MountEnd()
     let thread = try JoinableThread { end.reach(serve(session, mount, signals, log)) }
     thread.join()

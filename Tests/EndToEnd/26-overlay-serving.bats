@@ -35,6 +35,11 @@ teardown() { finish; }
   run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" passed_through read_only
 }
 
+@test "SIGUSR1 prints what was done; a broken layer is told of by name and lived through" {
+  need mkfs.ext4
+  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" counted broken_layers
+}
+
 @test "signals end a mount, a busy one with its last file; a plain unmount is no error" {
   run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" ends
 }

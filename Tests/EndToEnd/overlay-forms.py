@@ -37,6 +37,23 @@ def renameat2(a, b, flags):
     call(libc.renameat2, -100, a.encode(), -100, b.encode(), flags)
 
 
+def as_user(uid, groups, function, *arguments):
+    """Calls the function in a process of that user, whose group has the same number; raises its OSError."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups(groups)
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            function(*arguments)
+        except OSError as error:
+            os._exit(error.errno)
+        os._exit(0)
+    number = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if number:
+        raise OSError(number, os.strerror(number))
+
+
 def put(path, text="", mode=None):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as f:
@@ -307,11 +324,51 @@ def hostile_links_lead_nowhere(lab):
     fails(errno.ENOENT, os.lstat, m + "/d/passwd")
 
 
+@case
+def attribute_whiteouts_in_the_lowest_layer(lab):
+    """They hide nothing there, and are not shown either."""
+    d = lab.lower(1) + "/d"
+    put(d + "/x")
+    put(d + "/plain")
+    os.setxattr(d, "trusted.overlay.opaque", b"x")
+    os.setxattr(d + "/x", "trusted.overlay.whiteout", b"")
+    m = lab.mount()
+    fails(errno.ENOENT, os.lstat, m + "/d/x")
+    same(os.listdir(m + "/d"), ["plain"])
+
+
+@case
+def data_of_metacopy_uppers_follow_their_names(lab):
+    """The kernel leaves an upper whose files' data lie in the lower; renamed and linked here."""
+    for name in "abcd":
+        put(lab.lower(1) + "/d/" + name, name * 9000)
+    os.mkdir(lab.lower(1) + "/e")
+    m = lab.kernel("metacopy=on,redirect_dir=on")
+    for name in "abcd":
+        os.chmod(m + "/d/" + name, 0o600)
+    os.rename(m + "/d/d", m + "/d/beside")
+    lab.unmount()
+    os.getxattr(lab.upper + "/d/a", "trusted.overlay.metacopy")
+    m = lab.mount()
+    os.rename(m + "/d/a", m + "/d/a2")
+    os.rename(m + "/d/b", m + "/e/b2")
+    os.link(m + "/d/c", m + "/e/c2")
+    os.rename(m + "/d/beside", m + "/e/d2")
+    where = {"/d/a2": "a", "/e/b2": "b", "/d/c": "c", "/e/c2": "c", "/e/d2": "d"}
+    for mount in (lambda: m, lab.again, lambda: (lab.unmount(), lab.kernel("metacopy=on,redirect_dir=on"))[1]):
+        m = mount()
+        same({n: get(m + n)[:2] for n in where}, {n: t * 2 for n, t in where.items()})
+    lab.unmount()
+    m = lab.mount()
+    put(m + "/e/b2", "new")
+    same((get(m + "/e/b2"), get(lab.lower(1) + "/d/b")[:2]), ("new", "bb"))
+
+
 # What is written
 
 
 @case
-def removed_lower_is_a_whiteout_and_was_not_copied(lab):
+def unlink_of_a_lower_file_without_copying_it_up(lab):
     put(lab.lower(1) + "/f", "f")
     os.makedirs(lab.lower(1) + "/empty")
     m = lab.mount()
@@ -352,7 +409,7 @@ def nothing_is_left_of_new_names(lab):
 
 
 @case
-def no_marker_files_for_a_kernel_to_show(lab):
+def wh_wh_opq_is_never_written_for_a_kernel_to_show(lab):
     put(lab.lower(1) + "/d/f")
     m = lab.mount()
     shutil.rmtree(m + "/d")
@@ -412,7 +469,7 @@ def names_like_markers_are_ordinary(lab):
 
 
 @case
-def longest_names(lab):
+def rm_of_a_lower_name_of_255_bytes(lab):
     name = "n" * 255
     put(lab.lower(1) + "/" + name)
     m = lab.mount()
@@ -420,9 +477,42 @@ def longest_names(lab):
     assert is_whiteout(lab.upper + "/" + name)
     put(m + "/" + name, "again")
     os.rename(m + "/" + name, m + "/" + "o" * 255)
+    same(os.listdir(m), ["o" * 255])
+
+
+@case
+def a_name_one_byte_too_long(lab):
+    put(lab.lower(1) + "/" + "o" * 255)
+    m = lab.mount()
+    for make in (put, os.mkdir, os.mkfifo, lambda p: os.symlink("t", p), lambda p: os.link(m + "/" + "o" * 255, p)):
+        fails(errno.ENAMETOOLONG, make, m + "/" + "p" * 256)
     fails(errno.ENAMETOOLONG, put, m + "/" + "p" * 256)
     fails(errno.ENAMETOOLONG, os.rename, m + "/" + "o" * 255, m + "/" + "p" * 256)
     fails(errno.ENAMETOOLONG, os.lstat, m + "/" + "p" * 256)
+
+
+@case
+def paths_near_path_max(lab):
+    """As long as a system call takes, and every kind of change there."""
+    top, room = lab.lower(1), 4095 - len(lab.mp) - 1
+    parts = ["q" * 200] * (room // 201 - 1)
+    deep = "/".join(parts)
+    leaf = "l" * min(255, room - len(deep) - 1)
+    here = os.open(top, os.O_RDONLY)
+    for part in parts:
+        os.mkdir(part, dir_fd=here)
+        here = os.open(part, os.O_RDONLY, dir_fd=here)
+    os.close(os.open(leaf, os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    m = lab.mount()
+    path = f"{m}/{deep}/{leaf}"
+    put(path, "text")
+    os.rename(path, path[:-1] + "z")
+    os.link(path[:-1] + "z", path)
+    same((get(path), sorted(os.listdir(os.path.dirname(path)))), ("text", sorted([leaf, leaf[:-1] + "z"])))
+    m = lab.again()
+    os.unlink(path)
+    shutil.rmtree(f"{m}/{parts[0]}")
+    same(os.listdir(m), [])
 
 
 @case
@@ -452,7 +542,7 @@ def paths_beyond_path_max(lab):
 
 
 @case
-def one_of_two_lower_links(lab):
+def append_to_one_of_two_lower_hard_links_then_remount_and_read_the_other(lab):
     put(lab.lower(1) + "/h1", "hard")
     os.link(lab.lower(1) + "/h1", lab.lower(1) + "/h2")
     m = lab.mount()
@@ -484,11 +574,14 @@ def inode_number_survives_copy_up_and_remount(lab):
 
 
 @case
-def setuid_and_truncate(lab):
+def truncate_of_a_setuid_lower_file(lab):
     put(lab.lower(1) + "/s", "suid", 0o4755)
+    put(lab.lower(1) + "/t", "suid", 0o4777)
     m = lab.mount()
     os.truncate(m + "/s", 2)
     same((oct(os.stat(m + "/s").st_mode & 0o7777), get(m + "/s")), ("0o4755", "su"))
+    as_user(1000, [], os.truncate, m + "/t", 2)
+    same((oct(os.stat(m + "/t").st_mode & 0o7777), get(m + "/t")), ("0o777", "su"))
     os.chmod(m + "/s", 0o4777)
     if os.fork() == 0:
         os.setresuid(1000, 1000, 1000)
@@ -515,25 +608,33 @@ def change_of_no_owner(lab):
 
 
 @case
-def special_files_of_lowers(lab):
+def chmod_of_a_lower_device_or_fifo(lab):
     os.mkfifo(lab.lower(1) + "/p", 0o644)
     os.mknod(lab.lower(1) + "/dev", stat.S_IFCHR | 0o644, os.makedev(1, 3))
-    os.symlink("target", lab.lower(1) + "/l")
     m = lab.mount()
     os.chmod(m + "/p", 0o600)
     os.chmod(m + "/dev", 0o666)
-    os.link(m + "/l", m + "/l2", follow_symlinks=False)
-    os.chown(m + "/l", 5, 6, follow_symlinks=False)
     assert stat.S_ISFIFO(os.lstat(m + "/p").st_mode)
     with open(m + "/dev", "w") as f:
         f.write("into nothing")
-    same((os.readlink(m + "/l2"), os.lstat(m + "/l2").st_uid), ("target", 5))
     fails(errno.EPERM, os.mknod, m + "/white", stat.S_IFCHR | 0o600, 0)
     same(os.path.lexists(lab.upper + "/white"), False)
 
 
 @case
-def directory_modes_at_copy_up(lab):
+def link_to_a_lower_symlink(lab):
+    os.symlink("target", lab.lower(1) + "/l")
+    m = lab.mount()
+    os.link(m + "/l", m + "/l2", follow_symlinks=False)
+    os.chown(m + "/l", 5, 6, follow_symlinks=False)
+    for _ in range(2):
+        same((os.readlink(m + "/l2"), os.lstat(m + "/l2").st_uid, os.lstat(m + "/l").st_nlink), ("target", 5, 2))
+        same(os.lstat(m + "/l").st_ino, os.lstat(m + "/l2").st_ino)
+        m = lab.again()
+
+
+@case
+def directories_of_mode_2775_at_copy_up(lab):
     os.makedirs(lab.lower(1) + "/d/e")
     os.chmod(lab.lower(1) + "/d", 0o2775)
     os.chmod(lab.lower(1) + "/d/e", 0o1700)
@@ -583,6 +684,13 @@ def open_descriptors_see_the_right_file(lab):
     os.fchmod(fd, 0o600)
     os.ftruncate(fd, 2)
     same(os.pread(fd, 9, 0), b"te")
+    os.close(fd)
+    put(m + "/again", "text")
+    fd = os.open(m + "/again", os.O_RDONLY)
+    os.unlink(m + "/again")
+    with open(f"/proc/self/fd/{fd}", "r+") as f:
+        f.write("T")
+    same(os.pread(fd, 9, 0), b"Text")
     os.close(fd)
 
 
@@ -659,7 +767,66 @@ def new_objects_over_whiteouts_inherit(lab):
     assert info("d")[0] & 0o2000 and info("f")[1] == 44
 
 
+@case
+def setgid_without_execution_for_the_group(lab):
+    """A write takes it away from those who are not of the group, and leaves it to those who are."""
+    for name in "abcd":
+        put(lab.lower(1) + "/" + name, "x", 0o2766)
+        os.chown(lab.lower(1) + "/" + name, 0, 44)
+        os.chmod(lab.lower(1) + "/" + name, 0o2766)
+    m = lab.mount()
+    append = lambda path: open(path, "a").write("y")
+    for round_ in range(2):
+        as_user(1000, [], append, m + "/a")
+        as_user(1000, [44], append, m + "/b")
+        as_user(44, [], append, m + "/c")
+        as_user(1000, [], os.truncate, m + "/d", 0)
+        same([oct(os.stat(m + "/" + n).st_mode & 0o7777) for n in "abcd"], ["0o766", "0o2766", "0o2766", "0o766"])
+        for name in "abcd":
+            os.chmod(m + "/" + name, 0o2766)
+
+
+@case
+def trusted_names_are_for_administrators(lab):
+    put(lab.lower(1) + "/f", "", 0o644)
+    m = lab.mount()
+    for name in ("trusted.secret", "user.plain"):
+        os.setxattr(m + "/f", name, b"v")
+
+    def check():
+        if os.listxattr(m + "/f") != ["user.plain"]:
+            raise OSError(errno.EINVAL, "seen")
+
+    as_user(1000, [], check)
+    same(sorted(os.listxattr(m + "/f")), ["trusted.secret", "user.plain"])
+
+
+@case
+def times_of_birth(lab):
+    path = put(lab.lower(1) + "/f")
+    m = lab.mount()
+    put(m + "/g")
+    born = lambda p: subprocess.run(["stat", "-c", "%W", p], capture_output=True).stdout
+    assert int(born(path)) > 0
+    same((born(m + "/f"), born(m + "/g")), (born(path), born(lab.upper + "/g")))
+
+
 # Renames
+
+
+@case
+def exchange_of_an_upper_file_with_a_lower_directory(lab):
+    put(lab.lower(1) + "/d/f", "f")
+    m = lab.mount()
+    put(m + "/file", "x")
+    for a, b in ((m + "/file", m + "/d"), (m + "/d", m + "/file")):
+        fails(errno.EXDEV, renameat2, a, b, 2)
+    same((get(m + "/file"), get(m + "/d/f")), ("x", "f"))
+    m = lab.again("redirect_dir=on")
+    renameat2(m + "/file", m + "/d", 2)
+    for _ in range(2):
+        same((get(m + "/d"), os.listdir(m + "/file"), get(m + "/file/f")), ("x", ["f"], "f"))
+        m = lab.again("redirect_dir=on")
 
 
 @case
@@ -693,6 +860,31 @@ def redirects_are_written(lab):
         same((os.listdir(m + "/a"), sorted(os.listdir(m + "/b"))), ([], ["e", "keep"]))
         same(sorted(os.listdir(m + "/b/keep")), ["f", "g", "h"])
         same((get(m + "/b/keep/f"), get(m + "/b/keep/g")), ("f", "g"))
+
+
+@case
+def redirects_through_redirects(lab):
+    """A directory that was moved twice, its upper being a lower the second time."""
+    put(lab.lower(9) + "/d/pop/b", "b")
+    put(lab.lower(9) + "/e/keep")
+    m = lab.mount("redirect_dir=on")
+    os.rename(m + "/d", m + "/e/d")
+    lab.unmount()
+    for number in (8, 7, 6):
+        os.rename(lab.upper, lab.base + f"/l{number}")
+        lab.layers.append(lab.base + f"/l{number}")
+        os.mkdir(lab.upper)
+        m = lab.mount("redirect_dir=on")
+        if number == 8:
+            os.rename(m + "/e/d/pop", m + "/e/pop")
+        if number == 7:
+            os.rename(m + "/e/pop", m + "/e/popper")
+        where = {8: "pop", 7: "popper", 6: "popper"}[number]
+        for _ in range(2):
+            same((get(f"{m}/e/{where}/b"), os.listdir(m + "/e/d"), sorted(os.listdir(m))), ("b", [], ["e"]))
+            lab.unmount()
+            m = lab.kernel()
+        lab.unmount()
 
 
 @case
@@ -938,6 +1130,77 @@ def many_layers_and_few_descriptors(lab):
 
 
 @case
+def deep_stacks_and_few_descriptors(lab):
+    """Hundreds of layers that all have the same directories."""
+    for number in range(1, 501):
+        put(lab.lower(number) + f"/a/b/f{number}", str(number))
+        put(lab.lower(number) + f"/a/x{number % 3}/f{number}")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    m = lab.mount(preexec=limit)
+    same(len([f for _, _, fs in os.walk(m) for f in fs]), 1000)
+    held = [open(m + f"/a/b/f{number}") for number in range(1, 401)]
+    same([f.read() for f in held], [str(number) for number in range(1, 401)])
+    for number in range(1, 501, 7):
+        put(m + f"/a/x{number % 3}/f{number}", "new")
+    for f in held:
+        f.close()
+    lab.unmount()
+    for number in range(1, 121):
+        for name in range(20):
+            os.makedirs(lab.lower(number) + f"/d{name}/e")
+    m = lab.mount(preexec=limit, lowers=lab.layers[:120])
+    for name in range(20):
+        same(os.listdir(m + f"/d{name}"), ["e"])
+    assert len(os.listdir(f"/proc/{lab.daemon()}/fd")) < 700
+
+
+@case
+def a_mount_inside_of_a_mount(lab):
+    """The layers of the inner one lie in the outer one, as in a container that runs containers."""
+    put(lab.lower(1) + "/low/d/x", "x")
+    put(lab.lower(1) + "/low/y", "y")
+    put(lab.lower(1) + "/low/z", "z")
+    outer = lab.mount()
+    for name in ("upper", "work", "inner"):
+        os.mkdir(outer + "/" + name)
+    m = outer + "/inner"
+    words = [lab.program, "-o", f"lowerdir={outer}/low,upperdir={outer}/upper,workdir={outer}/work", m]
+    try:
+        for round_ in range(2):
+            result = subprocess.run(words, capture_output=True)
+            same((result.returncode, result.stderr), (0, b""))
+            if round_ == 0:
+                os.unlink(m + "/y")
+                os.rename(m + "/z", m + "/zz")
+                shutil.rmtree(m + "/d")
+                os.mkdir(m + "/d")
+                put(m + "/.wh.plain", "literal")
+                os.setxattr(m + "/zz", "trusted.overlay.opaque", b"y")
+            same(sorted(os.listdir(m)), [".wh.plain", "d", "zz"])
+            same((os.listdir(m + "/d"), get(m + "/zz"), os.listxattr(m + "/zz")), ([], "z", ["trusted.overlay.opaque"]))
+            libc.umount2(m.encode(), 0)
+            time.sleep(0.05)
+    finally:
+        libc.umount2(m.encode(), 2)
+
+
+@case
+def work_directories_that_would_lose_data(lab):
+    put(lab.lower(1) + "/f")
+    put(lab.upper + "/work/precious")
+    put(lab.work + "/work/lower/precious")
+    put(lab.work + "/upper/precious")
+    low = lab.layers[0]
+    for lower, upper, work in ((low, lab.upper, lab.upper), (low, lab.work + "/upper", lab.work),
+                               (lab.work + "/work/lower", lab.upper, lab.work)):
+        result = subprocess.run(
+            [lab.program, "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", lab.mp], capture_output=True)
+        same((result.returncode, b" in " in result.stderr, result.stderr.count(b"\n")), (1, True, 1))
+    for path in (lab.upper + "/work", lab.work + "/work/lower", lab.work + "/upper"):
+        same(os.listdir(path), ["precious"])
+
+
+@case
 def plain_switches(lab):
     put(lab.lower(1) + "/d/e/f", "f")
     put(lab.lower(2) + "/d/e/g", "g")
@@ -960,6 +1223,22 @@ def inode_flags(lab):
     fails(errno.EPERM, put, m + "/f", "x")
     subprocess.run(["chattr", "-i", m + "/f"], check=True)
     put(m + "/f", "x")
+    put(lab.lower(1) + "/d/g")
+    m = lab.again()
+    before = os.stat(m + "/f").st_ctime_ns
+    time.sleep(0.02)
+    subprocess.run(["chattr", "+a", m + "/f", m + "/d"], check=True)
+    try:
+        assert os.stat(m + "/f").st_ctime_ns > before
+        fails(errno.EPERM, put, m + "/f", "y")
+        with open(m + "/f", "a") as f:
+            f.write("z")
+        same(get(m + "/f"), "xz")
+        put(m + "/d/new")
+        for name in ("new", "g"):
+            fails(errno.EPERM, os.unlink, m + "/d/" + name)
+    finally:
+        subprocess.run(["chattr", "-a", m + "/f", m + "/d"], check=True)
 
 
 @case

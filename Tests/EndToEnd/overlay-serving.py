@@ -3,7 +3,7 @@
 
 Usage: overlay-serving.py PROGRAM --dir DIR CASE...
 """
-import argparse, os, random, signal, subprocess, sys, threading, time
+import argparse, errno, os, random, signal, subprocess, sys, threading, time
 
 
 class Mount:
@@ -19,10 +19,13 @@ class Mount:
             os.makedirs(os.path.dirname(os.path.join(self.lower, name)), exist_ok=True)
             with open(os.path.join(self.lower, name), "wb") as file:
                 file.write(data)
-        text = f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}"
+        self.program, self.options = program, options
         self.errors = open(os.path.join(top, "errors"), "w+b")
+        self.start(f"lowerdir={self.lower},upperdir={self.upper},workdir={self.work}")
+
+    def start(self, text):
         self.daemon = subprocess.Popen(
-            [program, "-f", *options, "-o", text, self.path], stderr=self.errors)
+            [self.program, "-f", *self.options, "-o", text, self.path], stderr=self.errors)
         deadline = time.monotonic() + 10
         while not os.path.ismount(self.path):
             assert time.monotonic() < deadline and self.daemon.poll() is None, self.said()
@@ -44,7 +47,8 @@ class Mount:
             time.sleep(0.01)
         time.sleep(0.05)
         lines = [line[2:] for line in self.said()[before:].splitlines() if line.startswith("# ")]
-        return {line.split(":")[0]: int(line.split(":")[1].split()[0].rstrip(",")) for line in lines}
+        found = {line.split(":")[0]: line.split(":", 1)[1].split()[0].rstrip(",:") for line in lines}
+        return {name: int(word) if word.isdigit() else word for name, word in found.items()}
 
     def unmount(self):
         subprocess.run(["umount", self.path], check=True)
@@ -434,6 +438,86 @@ def read_only(mount):
             # Two files, two rounds, two opens each.
             assert m.counters()["PASSTHROUGH"] == 2 * passed
             assert m.unmount() == 0
+
+
+def counted(mount):
+    with mount({"f": b"f" * 1000, "g": b"g"}) as m:
+        before = m.counters()
+        with open(m.file("f"), "r+b") as file:
+            file.write(b"x")
+        os.listdir(m.path)
+        for name in ("g", "absent"):
+            os.path.exists(m.file(name))
+        after = m.counters()
+        assert after["OPERATIONS"] >= before["OPERATIONS"] + 4, (before, after)
+        assert after["COPY-UPS"] == 1 and "COPY-UPS: 1, 1000 bytes" in m.said(), m.said()
+        assert 1000 < after["MEMORY"] < 50000 and "TRANSPORT: protocol 7." in m.said(), m.said()
+        assert m.unmount() == 0
+
+
+def broken_layers(mount):
+    """Each failure is told in one line that names the layer, and the daemon lives."""
+    with mount({}) as m:
+        below = os.path.join(m.top, "below")
+        os.makedirs(os.path.join(below, "d"))
+        for name in ("f", "d/g"):
+            with open(os.path.join(below, name), "w") as file:
+                file.write(name)
+        assert m.unmount() == 0
+        # A lower that is another program's, which dies; and one that is whole.
+        other = subprocess.Popen([m.program, "-f", "-o", "lowerdir=" + below, m.lower])
+        while not os.path.ismount(m.lower):
+            time.sleep(0.005)
+        try:
+            m.start(f"lowerdir={m.lower}:{below},upperdir={m.upper},workdir={m.work}")
+            assert sorted(os.listdir(m.path)) == ["d", "f"]
+            other.kill()
+            other.wait()
+            for call in (lambda: open(m.file("f")), lambda: open(m.file("d/g"), "a"), lambda: os.listdir(m.file("d"))):
+                try:
+                    call()
+                    raise AssertionError("worked")
+                except OSError as error:
+                    assert error.errno == errno.EIO, error
+            with open(m.file("new"), "w") as file:
+                file.write("new")
+            assert m.said().count("\n") == 1 and f"lower directory {m.lower}\n" in m.said(), m.said()
+            assert m.unmount() == 0
+        finally:
+            subprocess.run(["umount", "-l", m.lower])
+    # A file system whose device is cut short gives EIO for what lay behind.
+    with mount({}) as m:
+        assert m.unmount() == 0
+        image = os.path.join(m.top, "image")
+        with open(image, "wb") as file:
+            file.truncate(32 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=0", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, m.lower], check=True)
+        try:
+            os.mkdir(os.path.join(m.lower, "d"))
+            for number in range(3):
+                with open(os.path.join(m.lower, f"d/f{number}"), "wb") as file:
+                    file.write(bytes([number + 1]) * 4000000)
+            subprocess.run(["mount", "-o", "remount,ro", m.lower], check=True)
+            m.start(f"lowerdir={m.lower},upperdir={m.upper},workdir={m.work}")
+            assert len(os.listdir(m.file("d"))) == 3
+            os.truncate(image, 200 << 10)
+            with open("/proc/sys/vm/drop_caches", "w") as file:
+                file.write("3")
+            failed = 0
+            for call in (lambda: open(m.file("d/f0"), "rb").read(), lambda: os.chmod(m.file("d/f1"), 0o600)):
+                try:
+                    call()
+                except OSError as error:
+                    assert error.errno == errno.EIO, error
+                    failed += 1
+            assert failed == 2 and f"lower directory {m.lower}\n" in m.said(), (failed, m.said())
+            assert os.listdir(os.path.join(m.work, "work")) == []
+            with open(m.file("new"), "w") as file:
+                file.write("new")
+            assert m.unmount() == 0
+        finally:
+            subprocess.run(["umount", "-l", m.lower])
 
 
 def ends(mount):

@@ -136,6 +136,9 @@ struct RefusedCase: Sendable, CustomTestStringConvertible {
     RefusedCase(
       ["-o", "lowerdir=/l,redirect_dir=maybe", "/m"], "invalid value: redirect_dir=maybe"),
     RefusedCase(["-o", "lowerdir=/l,threaded=-1", "/m"], "invalid value: threaded=-1"),
+    RefusedCase(
+      ["-o", "lowerdir=/l,verity=require", "/m"],
+      "verity=require is not supported: no digests are checked"),
     RefusedCase(["-o", "lowerdir=/l,timeout=soon", "/m"], "invalid value: timeout=soon"),
     RefusedCase(
       ["-o", "lowerdir=//name/data/path", "/m"],

@@ -85,18 +85,21 @@ import Testing
       ("user.k", "user.k"), ("trusted.overlay.opaque", "trusted.overlay.overlay.opaque"),
       ("user.overlay.overlay.x", "user.overlay.overlay.overlay.x"),
       ("security.capability", "security.capability"), ("user.overlayx", "user.overlayx"),
+      ("trusted.strata.literal", "trusted.strata.strata.literal"),
     ] as [(RawPath, RawPath)])
   func namesOfUsersAreKeptApart(_ given: RawPath, _ stored: RawPath) {
     #expect(PrivateXattrs.stored(given) == stored)
     #expect(PrivateXattrs.shown(stored) == given)
   }
 
-  @Test(arguments: ["trusted.overlay.opaque", "user.overlay.redirect"] as [RawPath])
+  @Test(
+    arguments: ["trusted.overlay.opaque", "user.overlay.redirect", "trusted.strata.literal"]
+      as [RawPath])
   func marksAreHidden(_ name: RawPath) {
     #expect(PrivateXattrs.shown(name) == nil)
   }
 
-  @Test(arguments: ["user.fuseoverlayfs.origin", "trusted.strata.literal"] as [RawPath])
+  @Test(arguments: ["user.fuseoverlayfs.origin", "security.fuseoverlayfs.x"] as [RawPath])
   func namesOfTheProgramsCannotBeSet(_ name: RawPath) {
     #expect(PrivateXattrs.stored(name) == nil)
     #expect(PrivateXattrs.shown(name) == nil)

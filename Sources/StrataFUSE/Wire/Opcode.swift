@@ -42,4 +42,5 @@ enum Opcode: UInt32 {
   case copyFileRange = 47
   case syncFileSystem = 50
   case temporaryFile = 51
+  case extendedAttributes = 52
 }
