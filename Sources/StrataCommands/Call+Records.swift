@@ -99,8 +99,13 @@ extension Session {
 extension Array where Element: JSONRecord {
   /// The records as the peer lists them.
   var jsonList: [UInt8] {
-    let all = map { $0.encoded() }.joined(separator: [UInt8(ascii: ",")])
-    return [UInt8(ascii: "[")] + all + [UInt8(ascii: "]")]
+    var text = [UInt8(ascii: "[")]
+    for record in self {
+      if text.count > 1 { text.append(UInt8(ascii: ",")) }
+      text += record.encoded()
+    }
+    text.append(UInt8(ascii: "]"))
+    return text
   }
 }
 

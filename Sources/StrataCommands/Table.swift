@@ -20,22 +20,30 @@ package struct Table {
   /// All lines, each with its line end and no blanks before it.
   package var text: String {
     let all = [titles] + rows
-    var widths = titles.map(\.count)
-    for row in all {
-      for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) }
+    let counts = all.map { $0.map(Self.width) }
+    var widths = [Int](repeating: 0, count: titles.count)
+    for row in counts {
+      for (index, count) in row.enumerated() { widths[index] = max(widths[index], count) }
     }
-    var result = ""
-    for row in all {
-      var line = ""
+    var result: [UInt8] = []
+    result.reserveCapacity(all.count * (widths.reduce(0, +) + 2 * widths.count))
+    for (row, counts) in zip(all, counts) {
       for (index, cell) in row.enumerated() {
-        let padding = String(repeating: " ", count: widths[index] - cell.count)
-        line += alignments[index] == .left ? cell + padding : padding + cell
-        if index < row.count - 1 { line += "  " }
+        let padding = repeatElement(UInt8(ascii: " "), count: widths[index] - counts[index])
+        if alignments[index] == .right { result.append(contentsOf: padding) }
+        result.append(contentsOf: cell.utf8)
+        if alignments[index] == .left { result.append(contentsOf: padding) }
+        if index < row.count - 1 { result.append(contentsOf: "  ".utf8) }
       }
-      while line.last == " " { line.removeLast() }
-      result += line + "\n"
+      while result.last == UInt8(ascii: " ") { result.removeLast() }
+      result.append(UInt8(ascii: "\n"))
     }
-    return result
+    return String(decoding: result, as: UTF8.self)
+  }
+
+  /// How many characters a cell has; of plain ASCII each byte is one.
+  private static func width(_ cell: String) -> Int {
+    cell.utf8.allSatisfy { $0 < 0x80 } ? cell.utf8.count : cell.count
   }
 }
 

@@ -44,11 +44,30 @@ package struct JSONWriter {
   /// Control characters, quotes, U+2028 and U+2029 are escaped.
   package mutating func string(_ text: String) {
     bytes.append(UInt8(ascii: "\""))
-    var text = text
-    text.makeContiguousUTF8()
+    let start = bytes.count
+    bytes.append(contentsOf: text.utf8)
+    // Nearly all strings of a store need no escape: they are copied whole and looked through once.
+    if let first = bytes[start...].firstIndex(where: needsLook) {
+      let rest = Array(bytes[first...])
+      bytes.removeLast(rest.count)
+      escape(rest)
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Whether a byte may have to be escaped: E2 begins the two separators of lines and paragraphs.
+  private func needsLook(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0..<0x20, UInt8(ascii: "\""), UInt8(ascii: "\\"), 0xE2: true
+    case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"): escapesHTML
+    default: false
+    }
+  }
+
+  private mutating func escape(_ text: [UInt8]) {
     // The two separators are E2 80 A8 and E2 80 A9 in UTF-8.
     var tail: (UInt8, UInt8) = (0, 0)
-    for byte in text.utf8 {
+    for byte in text {
       if byte | 1 == 0xA9, tail == (0xE2, 0x80) {
         bytes.removeLast(2)
         bytes.append(contentsOf: (byte == 0xA8 ? "\\u2028" : "\\u2029").utf8)
@@ -57,7 +76,6 @@ package struct JSONWriter {
       }
       tail = (tail.1, byte)
     }
-    bytes.append(UInt8(ascii: "\""))
   }
 
   private mutating func escape(_ byte: UInt8) {
