@@ -45,6 +45,10 @@ let package = Package(
     .executable(name: "strata", targets: ["strata"]),
     .executable(name: "strata-overlay", targets: ["strata-overlay"]),
     .executable(name: "strata-lazy", targets: ["strata-lazy"]),
+    // For programs of others: a store, and images in and out of it.
+    .library(
+      name: "StrataStore", targets: ["StrataSetup", "StrataStore", "StrataModel", "StrataSystem"]),
+    .library(name: "StrataImage", targets: ["StrataImage"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -110,10 +114,12 @@ let package = Package(
         "StrataModel", "StrataSystem", "StrataJSON",
         .product(name: "TOMLKit", package: "TOMLKit"),
       ]),
+    library("StrataSetup", ["StrataConfig", "StrataStore", "StrataModel", "StrataSystem"]),
     library(
       "StrataCommands",
       [
-        "StrataImage", "StrataStore", "StrataConfig", "StrataDrivers", "StrataArchive",
+        "StrataSetup", "StrataImage", "StrataStore", "StrataConfig", "StrataDrivers",
+        "StrataArchive",
         "StrataCompression", "StrataDigest", "StrataPersistence", "StrataJSON", "StrataModel",
         "StrataSystem", argumentParser,
       ]),
@@ -146,6 +152,12 @@ let package = Package(
     .executableTarget(
       name: "strata-lazy", dependencies: ["StrataTransfer", "StrataCommands", "StrataSystem"],
       swiftSettings: strict),
+
+    // What a program of somebody else's looks like.
+    .executableTarget(
+      name: "FourSteps",
+      dependencies: ["StrataSetup", "StrataImage", "StrataStore", "StrataModel"],
+      path: "Examples/FourSteps", swiftSettings: strict),
 
     // Tests
     .executableTarget(
@@ -198,6 +210,7 @@ let package = Package(
         "StrataImage", "StrataStore", "StrataDrivers", "StrataArchive", "StrataCompression",
         "StrataDigest", "StrataJSON", "StrataModel", "StrataSystem",
       ]),
+    tests("StrataSetupTests", ["FourSteps", "StrataSystem"]),
     tests(
       "StrataCommandsTests",
       ["StrataCommands", "StrataConfig", "StrataStore", "StrataModel", "StrataSystem"]),
@@ -206,3 +219,9 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// `STRATA_DOCC=1 swift package generate-documentation --target StrataStore`: nobody else needs the plugin.
+if Context.environment["STRATA_DOCC"] != nil {
+  package.dependencies.append(
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}

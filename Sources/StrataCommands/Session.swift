@@ -1,5 +1,6 @@
 import StrataConfig
 import StrataModel
+import StrataSetup
 import StrataStore
 package import StrataSystem
 
@@ -82,18 +83,11 @@ final class Session {
   }
 
   private func report(_ warning: StorageSettings.Warning) {
-    switch warning {
-    case .text(let text): warn(text)
-    case .unknownKeys(let file, let keys):
-      if persona == .peer {
-        let names = keys.map { quoted($0.name) }.joined(separator: " ")
-        warn("Failed to decode the keys [\(names)] from \(quoted(file))")
-      } else {
-        for key in keys {
-          let line = key.line.map { ":\($0)" } ?? ""
-          warn("\(file)\(line): unknown key \(quoted(key.name)) is passed over")
-        }
-      }
+    if persona == .peer, case .unknownKeys(let file, let keys) = warning {
+      let names = keys.map { quoted($0.name) }.joined(separator: " ")
+      warn("Failed to decode the keys [\(names)] from \(quoted(file))")
+    } else {
+      warning.lines.forEach(warn)
     }
   }
 
@@ -110,12 +104,7 @@ final class Session {
     debug("Run Root: \(settings.runRoot)")
     debug("Driver Name: \(settings.driver)")
     debug("Driver Options: [\(settings.driverOptions.joined(separator: " "))]")
-    var configuration = StoreConfiguration(
-      graphRoot: settings.graphRoot, runRoot: settings.runRoot, driver: settings.driver,
-      driverOptions: settings.driverOptions)
-    configuration.transient = settings.isTransient
-    configuration.imageStore = settings.imageStore
-    configuration.disablesVolatile = settings.disablesVolatile
+    var configuration = StoreConfiguration(settings)
     let persona = persona
     configuration.removesLeftovers = !keepingLeftovers
     configuration.onWarning = { Self.tell(persona, $0) }

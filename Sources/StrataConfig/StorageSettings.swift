@@ -35,6 +35,18 @@ package struct StorageSettings: Sendable {
     case unknownKeys(file: String, keys: [UnknownKey])
     /// Any other.
     case text(String)
+
+    /// A line for each thing.
+    package var lines: [String] {
+      switch self {
+      case .text(let text): [text]
+      case .unknownKeys(let file, let keys):
+        keys.map { key in
+          let line = key.line.map { ":\($0)" } ?? ""
+          return "\(file)\(line): unknown key \"\(key.name)\" is passed over"
+        }
+      }
+    }
   }
 
   /// A key that storage.conf does not have.

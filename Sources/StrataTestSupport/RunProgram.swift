@@ -79,6 +79,11 @@ package func builtProgram(_ name: String) -> RawPath? {
   return findProgram(packageFolder().appending("build/bin").appending(RawPath(name)).description)
 }
 
+/// A program of the package that is built together with the tests, and lies beside them.
+package func programBesideTests(_ name: RawPath) throws(Errno) -> RawPath {
+  try FileDescriptor.workingDirectory.readLink("/proc/self/exe").parent.appending(name)
+}
+
 /// The folder of the package's manifest, found from where this file was compiled.
 package func packageFolder(_ file: String = #filePath) -> RawPath {
   // Sources/StrataTestSupport/RunProgram.swift

@@ -24,8 +24,9 @@ let allowedArrows: [String: Set<String>] = [
   "StrataStore": storeRing.union(["StrataDrivers"]),
   "StrataImage": storeRing.subtracting(["StrataPersistence"]).union(["StrataStore"]),
   "StrataConfig": ["StrataModel", "StrataSystem", "StrataJSON", "TOMLKit"],
+  "StrataSetup": ["StrataConfig", "StrataStore", "StrataModel", "StrataSystem"],
   "StrataCommands": storeRing.union([
-    "StrataDrivers", "StrataStore", "StrataImage", "StrataConfig", "ArgumentParser",
+    "StrataSetup", "StrataDrivers", "StrataStore", "StrataImage", "StrataConfig", "ArgumentParser",
   ]),
   "StrataDistribution": ["StrataJSON", "StrataModel"],
   "StrataRegistry": [
@@ -41,6 +42,8 @@ let allowedArrows: [String: Set<String>] = [
   "strata": ["StrataCommands"],
   "strata-overlay": ["StrataOverlay", "StrataFUSE", "StrataSystem"],
   "StrataTestSupport": ["StrataSystem", "StrataModel"],
+  // An example: what a program of others needs.
+  "FourSteps": ["StrataSetup", "StrataImage", "StrataStore", "StrataModel"],
   // A program of the tests: what must happen in a process of its own.
   "RecordTurns": [
     "StrataStore", "StrataPersistence", "StrataJSON", "StrataModel", "StrataSystem",

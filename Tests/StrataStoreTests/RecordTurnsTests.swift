@@ -6,12 +6,6 @@ import StrataSystem
 import StrataTestSupport
 import Testing
 
-/// The program `RecordTurns`, which is built beside this one.
-private func recordTurns() throws -> RawPath {
-  let here = try FileDescriptor.workingDirectory.readLink("/proc/self/exe")
-  return here.parent.appending("RecordTurns")
-}
-
 /// Two roots that Debian's tool and ours share.
 private struct SharedRoots {
   let fixture: StoreFixture
@@ -112,7 +106,7 @@ struct RecordTurnsTests {
     .tags(.slow), .timeLimit(.minutes(5)))
   func turns() async throws {
     let roots = try SharedRoots("turns")
-    let program = try recordTurns()
+    let program = try programBesideTests("RecordTurns")
     let first = try roots.peer("layers")
     try #require(first.status == 0, "\(first)")
     let said = try await withThrowingTaskGroup(of: [String].self) { group in
