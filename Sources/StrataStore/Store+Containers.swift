@@ -7,7 +7,7 @@ import StrataSystem
 extension Store {
   /// Makes a container with a layer to write to.
   ///
-  /// Locks: layers and, inside, containers; an id or name that is taken is refused before anything is
+  /// Locks: userns.lock where it has maps, layers and, inside, containers; an id or name that is taken is refused before anything is
   /// made. If the record cannot be saved the layer goes again. In a transient store every container
   /// is volatile, as its layer is (storage-format 4.15): a record that outlived the run root would
   /// name a layer that is gone.
@@ -15,14 +15,23 @@ extension Store {
     try requireWritable()
     var creation = creation
     if configuration.transient { creation.volatile = true }
+    // Who chooses ids, or brings some, keeps others from choosing them too until they are recorded.
+    if creation.automatic == nil, creation.mappings.isEmpty { return try make(creation) }
+    let hold = try LockFile.open(configuration.graphRoot.appending("userns.lock")).exclusive()
+    let container = try make(creation)
+    _ = consume hold
+    return container
+  }
+
+  private func make(_ wish: ContainerCreation) throws(StoreError) -> ContainerRecord {
+    var creation = wish
     return try layerStore.writing { layers throws(StoreError) in
-      var image: ImageRecord?
-      var parent: LayerRecord?
-      if let key = creation.image {
-        let found = try self.image(key)
-        parent = try topLayer(of: found, for: creation.mappings, &layers)
-        image = found
+      let image = try creation.image.map { key throws(StoreError) in try self.image(key) }
+      if let automatic = creation.automatic {
+        creation.mappings = try automaticMappings(automatic, image: image, layers)
       }
+      var parent: LayerRecord?
+      if let image { parent = try topLayer(of: image, for: creation.mappings, &layers) }
       return try containerStore.writing { containers throws(StoreError) in
         let id = try freshID(creation.id) { containers.containers[$0] != nil }
         var layer = LayerRecord(

@@ -130,6 +130,8 @@ public struct ContainerCreation: Sendable {
   public var volatile: Bool
   /// ID maps that its mounts shift by.
   public var mappings: IDMappings
+  /// Has the maps chosen, among ids that no other container has; `mappings` says nothing then.
+  public var automatic: AutoUserNamespace?
   /// Flags of the record; the SELinux labels are added.
   public var flags: Flags
   /// Data items.

@@ -85,3 +85,38 @@ ours() {
   [[ $(ours own get-image-dir "$image") == "$T/own/overlay-images/$image/userdata" ]]
   [[ -d $(ours own get-image-run-dir "$image") ]]
 }
+
+# Under a name that has subordinate ids, in a mount namespace of its own.
+with_subordinates() { # command...
+  printf 'containers:200000:4096\n' >"$T/subuid"
+  unshare -m bash -c 'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec "$@"' \
+    "$T/subuid" "$STRATA" --graph "$G" --run "$R" "$@"
+}
+
+@test "--userns auto: each container has ids of its own, as many as the image needs" {
+  mkdir -p "$T/files/etc"
+  echo 'user:x:1500:1500::/:/bin/sh
+nobody:x:65534:65534::/:/bin/sh' >"$T/files/etc/passwd"
+  tar c -C "$T/files" . | strata import --quiet --name ids -
+  local a b maps
+  a=$(with_subordinates create-container --userns auto ids | head -n 1)
+  b=$(with_subordinates create-container --userns auto:size=1024 ids | head -n 1)
+  maps='.[0].uidmap[] | "\(.container_id):\(.host_id):\(.size)"'
+  [[ $(strata container --json "$a" | jq -r "$maps") == 0:200000:1501 ]]
+  [[ $(strata container --json "$b" | jq -r "$maps") == 0:201501:1024 ]]
+  point=$(strata mount "$b")
+  [[ $(stat -c %u:%g "$point/etc/passwd") == 201501:201501 ]]
+  strata unmount "$b"
+  # The peer sees them as maps like others.
+  [[ $(peer container --json "$a" | jq -r "$maps") == 0:200000:1501 ]]
+  # Two at once do not get the same ids.
+  with_subordinates create-container --userns auto:size=500 ids >/dev/null &
+  with_subordinates create-container --userns auto:size=500 ids >/dev/null
+  wait $!
+  [[ -z $(strata containers --json | jq -r '.[].uidmap[].host_id' | sort | uniq -d) ]]
+  refused "not enough unused IDs" -- with_subordinates create-container --userns auto ids
+  refused "auto:size=" -- with_subordinates create-container --userns keep ids
+  refused "--userns" -- with_subordinates create-container --userns auto --uidmap 0:1:2 ids
+  strata delete-container "$a"
+  with_subordinates create-container --userns auto:size=1000 ids >/dev/null
+}
