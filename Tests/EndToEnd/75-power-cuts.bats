@@ -58,6 +58,7 @@ cut_imports() { # rounds, mkfs command...
     fresh_disk "$@"
     # Before the cut something is on the disk that must outlive it.
     strata import-layer --name before --file "$STRATA_IMAGES/small.tar" >/dev/null
+    sync -f "$POINT"
     strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest" >/dev/null 2>&1 &
     child=$!
     CHILDREN+=("$child")

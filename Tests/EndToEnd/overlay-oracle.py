@@ -177,6 +177,8 @@ class Layers:
                 os.mkdir(name)
             else:
                 os.close(os.open(name, os.O_CREAT, 0o644))
+            # Both sides' layers are of one time, whenever they were made.
+            os.utime(name, (1 + number, 1 + number))
 
     def make_opaque(self, top, path, e):
         os.mkdir(path)

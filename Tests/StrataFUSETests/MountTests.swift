@@ -25,7 +25,8 @@ private final class MountedMemory: Sendable {
     let end = end
     try startDetachedThread {
       let failed = (try? session.serve()) == nil
-      try? end.view.writeAll([failed ? 1 : 0])
+      // A view does not keep its owner: the socket would be closed before the byte is written.
+      withExtendedLifetime(end) { try? end.view.writeAll([failed ? 1 : 0]) }
     }
   }
 
