@@ -1,6 +1,7 @@
 # strata-lazy: images start on layers that stay at the registry, and are exported as they came.
 load lib/common.bash
 load lib/registry.bash
+load lib/lazy.bash
 setup() {
   begin
   need_root
@@ -8,18 +9,6 @@ setup() {
   own_configuration
 }
 teardown() { finish; }
-
-serve_lazy() { # options of strata-lazy
-  ALS=$T/als
-  mkdir -p "$ALS"
-  "$STRATA_BIN/strata-lazy" --root "$T/lazy" "$@" "$ALS" 2>>"$T/lazy.log" 3>&- &
-  LAZY=$!
-  CHILDREN+=("$LAZY")
-  local _
-  for _ in $(seq 100); do mountpoint -q "$ALS" && return 0; sleep 0.05; done
-  cat "$T/lazy.log"
-  return 1
-}
 
 # The top layer of an image, whatever its diff IDs are.
 top_of() { jq -r --arg name "$1" '.[] | select(.names | index($name)).layer' "$G/overlay-images/images.json"; }
