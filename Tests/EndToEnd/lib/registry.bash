@@ -93,3 +93,14 @@ own_configuration() {
 
 pull() { strata pull --quiet --state-dir "$T/state" "$@"; }
 push() { strata push --quiet "$@"; }
+
+# Blobs come from another host, which notes in $T/cdn/log what it is asked; the registry wants a token.
+redirect_blobs() {
+  local behind
+  behind=$(free_port)
+  mkdir "$T/cdn"
+  "$HERE/lib/registry-proxy.py" "$behind" "$PORT" "$T/cdn" >"$T/cdn.out" 2>&1 3>&- &
+  CHILDREN+=($!)
+  wait_for_port "$behind"
+  faults "* GET blobs/ redirect $behind" "* * /v2/ token"
+}
