@@ -147,6 +147,21 @@ private final class Layers {
     #expect((header.uid, header.gid) == (5, 6))
   }
 
+  /// A second commit of an unchanged container shares the layer of the first, however much later.
+  @Test func whiteoutsHaveTheTimeOfTheirDirectory() throws {
+    let layers = try Layers()
+    try layers.scratch.write("upper/.wh.bin", "")
+    try layers.scratch.write("upper/etc/.wh.group", "")
+    let time = FileTime(seconds: 1_000_000_000, nanoseconds: 5)
+    for directory in ["upper/etc", "upper"] {
+      try layers.scratch.directory.setTimes(
+        of: RawPath(directory), access: .keep, modification: .to(time))
+    }
+    let whiteouts = try layers.headers().filter { $0.type == .regular }
+    #expect(whiteouts.map(\.displayName) == [".wh.bin", "etc/.wh.group"])
+    #expect(whiteouts.allSatisfy { $0.modificationTime == TarHeader.Time(seconds: time.seconds) })
+  }
+
   @Test func givesTheSameTreeWhenAppliedAgain() throws {
     let layers = try Layers()
     try layers.scratch.write("upper/etc/passwd", "changed")

@@ -5,8 +5,9 @@ package import StrataSystem
 ///
 /// Whiteouts of whatever form become `.wh.` files, also for each name that an opaque directory hides;
 /// further names of an inode become hard links; sockets are left out, a whiteout standing for one that
-/// took a name from below, and so are the attributes of overlay programs. Owners are mapped back to what a container sees. Entries are in the order of their
-/// paths, as the peer's.
+/// took a name from below, and so are the attributes of overlay programs. Owners are mapped back to
+/// what a container sees. Entries are in the order of their paths, as the peer's. The same directory
+/// gives the same bytes at any time.
 package func writeChanges(
   upper: FileDescriptor, lowers: [FileDescriptor], rules: ComparisonRules, to sink: any ByteSink
 ) throws(StreamError) {
@@ -60,13 +61,23 @@ private final class ChangesTar {
     }
   }
 
+  /// A whiteout with the time of its directory, which the removal set.
+  ///
+  /// The peer writes the present time, and so makes another layer of the same changes each second.
   private func appendWhiteout(_ name: CleanName) throws(StreamError) {
     let parent = name.parent.isEmpty ? [] : name.parent + [0x2f]
-    let now = FileTime.now
+    let time: FileTime
+    do throws(Errno) {
+      time = try cache.directory(name.parent).view.status().modificationTime
+    } catch  where error == .noSuchFileOrDirectory {
+      return  // gone while the container runs
+    } catch {
+      throw StreamError(error, "read \(String(decoding: name.parent, as: UTF8.self))")
+    }
     try tar.append(
       TarHeader(
         name: parent + Whiteout.prefix + name.last, mode: 0,
-        modificationTime: TarHeader.Time(seconds: now.seconds)))
+        modificationTime: TarHeader.Time(seconds: time.seconds)))
   }
 
   private func isSocket(_ name: CleanName) -> Bool {
