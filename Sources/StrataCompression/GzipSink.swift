@@ -1,4 +1,3 @@
-private import CISAL
 private import CZlib
 package import StrataSystem
 
@@ -64,48 +63,14 @@ extension Encoder {
 /// ISA-L's level 1: 590 MB/s where zlib's makes 104, for 4 % more bytes.
 @safe
 private final class ISALEncoder: Encoder {
-  private let stream: UnsafeMutablePointer<isal_zstream>
-  private let memory: UnsafeMutablePointer<UInt8>
+  private let deflate = ISALDeflate()
 
-  init() {
-    // ISAL_DEF_LVL1_DEFAULT, a macro that Swift cannot import: 4 KiB, 2 hash entries of 16 bits for
-    // each of 8 Ki, and 64 Ki tokens.
-    let size = 1 << 19
-    unsafe stream = .allocate(capacity: 1)
-    unsafe memory = .allocate(capacity: size)
-    unsafe isal_deflate_init(stream)
-    unsafe stream.pointee.level = 1
-    unsafe stream.pointee.level_buf = memory
-    unsafe stream.pointee.level_buf_size = UInt32(size)
-    unsafe stream.pointee.gzip_flag = UInt16(IGZIP_GZIP)
-  }
-
-  deinit {
-    unsafe stream.deallocate()
-    unsafe memory.deallocate()
-  }
+  init() { deflate.start(isGzip: true) }
 
   func step(
     _ input: UnsafeRawBufferPointer, isLast: Bool, into output: UnsafeMutableRawBufferPointer
   ) throws(StreamError) -> (consumed: Int, produced: Int, isDone: Bool) {
-    // The library does not write through next_in.
-    unsafe stream.pointee.next_in = UnsafeMutablePointer(
-      mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
-    unsafe stream.pointee.avail_in = UInt32(clamping: input.count)
-    unsafe stream.pointee.next_out = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    unsafe stream.pointee.avail_out = UInt32(clamping: output.count)
-    unsafe stream.pointee.end_of_stream = isLast ? 1 : 0
-    let (offered, room) = unsafe (Int(stream.pointee.avail_in), Int(stream.pointee.avail_out))
-    if unsafe isal_deflate(stream) != COMP_OK {
-      throw StreamError(.malformed, "gzip: the compressor failed")
-    }
-    let consumed = unsafe offered - Int(stream.pointee.avail_in)
-    let left = unsafe Int(stream.pointee.avail_out)
-    let isDone =
-      isLast
-      ? unsafe stream.pointee.internal_state.state == ZSTATE_END
-      : consumed == input.count && left > 0
-    return (consumed, room - left, isDone)
+    try unsafe deflate.step(input, isLast ? .end : .more, into: output)
   }
 }
 

@@ -9,17 +9,12 @@ package import StrataSystem
 /// For `OrderedWorkers`: each thread has one. The bytes depend on the block alone.
 @safe
 package final class MemberTransform: BlockTransform {
-  private let stream: UnsafeMutablePointer<isal_zstream>
-  private let memory: UnsafeMutablePointer<UInt8>
-  /// As for `ISALEncoder`.
-  private static let memorySize = 1 << 19
+  private let deflate = ISALDeflate()
   /// Nil for gzip.
   private let context: OpaquePointer?
 
   /// `gzip` or `zstd`.
   package init(_ compression: Compression) throws(StreamError) {
-    unsafe stream = .allocate(capacity: 1)
-    unsafe memory = .allocate(capacity: Self.memorySize)
     unsafe context = compression == .zstd ? ZSTD_createCCtx() : nil
     if let context = unsafe context {
       _ = unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 3)
@@ -30,8 +25,6 @@ package final class MemberTransform: BlockTransform {
   }
 
   deinit {
-    unsafe stream.deallocate()
-    unsafe memory.deallocate()
     _ = unsafe ZSTD_freeCCtx(context)
   }
 
@@ -43,7 +36,7 @@ package final class MemberTransform: BlockTransform {
     try output.fill { (room: inout MutableRawSpan) throws(StreamError) -> Int in
       try unsafe room.withUnsafeMutableBytes { target throws(StreamError) -> Int in
         try unsafe input.withUnsafeBytes { source throws(StreamError) -> Int in
-          guard let context = unsafe context else { return try unsafe deflate(source, target) }
+          guard let context = unsafe context else { return try unsafe member(source, target) }
           let count = unsafe ZSTD_compress2(
             context, target.baseAddress, target.count, source.baseAddress, source.count)
           if ZSTD_isError(count) != 0 {
@@ -57,25 +50,23 @@ package final class MemberTransform: BlockTransform {
     return 0
   }
 
-  private func deflate(_ source: UnsafeRawBufferPointer, _ target: UnsafeMutableRawBufferPointer)
+  private func member(_ source: UnsafeRawBufferPointer, _ target: UnsafeMutableRawBufferPointer)
     throws(StreamError) -> Int
   {
-    unsafe isal_deflate_stateless_init(stream)
-    unsafe stream.pointee.level = 1
-    unsafe stream.pointee.level_buf = memory
-    unsafe stream.pointee.level_buf_size = UInt32(Self.memorySize)
-    unsafe stream.pointee.gzip_flag = UInt16(IGZIP_GZIP)
-    unsafe stream.pointee.end_of_stream = 1
-    unsafe stream.pointee.flush = UInt16(NO_FLUSH)
-    // The library does not write through next_in.
-    unsafe stream.pointee.next_in = UnsafeMutablePointer(
-      mutating: source.baseAddress?.assumingMemoryBound(to: UInt8.self))
-    unsafe stream.pointee.avail_in = UInt32(source.count)
-    unsafe stream.pointee.next_out = target.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    unsafe stream.pointee.avail_out = UInt32(target.count)
-    guard unsafe isal_deflate_stateless(stream) == COMP_OK else {
-      throw StreamError(.malformed, "gzip: the compressor failed")
-    }
-    return unsafe target.count - Int(stream.pointee.avail_out)
+    deflate.start(isGzip: true)
+    let step = try unsafe deflate.step(source, .end, into: target)
+    let trailerSize = 8
+    let storedSize = GzipHeader.plain.count + source.count + 5 * (source.count / 65_535 + 1)
+    if step.isDone, step.produced <= storedSize + 2 + trailerSize { return step.produced }
+    // What deflate would make longer is stored, with an empty last block behind it.
+    unsafe target.copyBytes(from: GzipHeader.plain)
+    var position = GzipHeader.plain.count
+    position += unsafe storeBlocks(
+      source, into: UnsafeMutableRawBufferPointer(rebasing: target[position...]))
+    let sum = unsafe crc32_gzip_refl(
+      0, source.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt64(source.count))
+    let end = GzipHeader.end(checksum: sum, size: UInt32(truncatingIfNeeded: source.count))
+    unsafe UnsafeMutableRawBufferPointer(rebasing: target[position...]).copyBytes(from: end)
+    return position + end.count
   }
 }

@@ -52,14 +52,7 @@ package final class ParallelGzipSink: ByteSink {
       if block.count > 0 { try compress() }
       while workers?.isBusy == true { try take() }
     }
-    // An empty last block, then checksum and size, little-endian.
-    var trailer: [UInt8] = [0x03, 0x00]
-    for number in [checksum, UInt32(truncatingIfNeeded: byteCount)] {
-      for shift in stride(from: 0, to: 32, by: 8) {
-        trailer.append(UInt8(truncatingIfNeeded: number >> UInt32(shift)))
-      }
-    }
-    try sink.write(trailer)
+    try sink.write(GzipHeader.end(checksum: checksum, size: UInt32(truncatingIfNeeded: byteCount)))
   }
 
   /// Gives the block to a thread; where all are busy, the oldest result is written out first.
@@ -88,8 +81,7 @@ package final class ParallelGzipSink: ByteSink {
 
   private func pass(on bytes: RawSpan, _ sum: UInt64, length: Int) throws(StreamError) {
     if !hasStarted {
-      // No name, no time; level 1; of no particular system.
-      try sink.write([0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 4, 0xff])
+      try sink.write(GzipHeader.fastest)
       hasStarted = true
     }
     checksum = UInt32(truncatingIfNeeded: crc32_combine(UInt(checksum), UInt(sum), length))
@@ -101,79 +93,26 @@ package final class ParallelGzipSink: ByteSink {
 /// Deflates a block so that it ends at a byte boundary and can be followed by another.
 @safe
 private final class DeflateBlock: BlockTransform {
-  private let stream: UnsafeMutablePointer<isal_zstream>
-  private let memory: UnsafeMutablePointer<UInt8>
-  /// As for `ISALEncoder`.
-  private static let memorySize = 1 << 19
+  private let deflate = ISALDeflate()
   /// Stored, a block needs 5 bytes for each 65,535.
   static let outputSize = ParallelGzipSink.blockSize + 1024
-
-  init() {
-    unsafe stream = .allocate(capacity: 1)
-    unsafe memory = .allocate(capacity: Self.memorySize)
-  }
-
-  deinit {
-    unsafe stream.deallocate()
-    unsafe memory.deallocate()
-  }
 
   /// The number is the block's CRC-32.
   func transform(_ input: RawSpan, into output: ByteBuffer) throws(StreamError) -> UInt64 {
     output.clear()
-    return unsafe input.withUnsafeBytes { source -> UInt64 in
+    return try unsafe input.withUnsafeBytes { source throws(StreamError) -> UInt64 in
       guard let base = unsafe source.baseAddress?.assumingMemoryBound(to: UInt8.self),
         source.count > 0
       else { return 0 }
-      output.fill { (room: inout MutableRawSpan) -> Int in
-        unsafe room.withUnsafeMutableBytes { target in
-          unsafe deflate(base, source.count, into: target)
-            ?? store(source, into: target)
+      try output.fill { (room: inout MutableRawSpan) throws(StreamError) -> Int in
+        try unsafe room.withUnsafeMutableBytes { target throws(StreamError) -> Int in
+          deflate.start(isGzip: false)
+          let step = try unsafe deflate.step(source, .boundary, into: target)
+          // What does not fit is longer than the plain bytes.
+          return step.isDone ? step.produced : unsafe storeBlocks(source, into: target)
         }
       }
       return unsafe UInt64(crc32_gzip_refl(0, base, UInt64(source.count)))
     }
-  }
-
-  /// The length of the deflated bytes; nil where they are more than the plain ones would take.
-  private func deflate(
-    _ source: UnsafePointer<UInt8>, _ count: Int, into target: UnsafeMutableRawBufferPointer
-  ) -> Int? {
-    unsafe isal_deflate_init(stream)
-    unsafe stream.pointee.level = 1
-    unsafe stream.pointee.level_buf = memory
-    unsafe stream.pointee.level_buf_size = UInt32(Self.memorySize)
-    unsafe stream.pointee.flush = UInt16(SYNC_FLUSH)
-    // The library does not write through next_in.
-    unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: source)
-    unsafe stream.pointee.avail_in = UInt32(count)
-    unsafe stream.pointee.next_out = target.baseAddress?.assumingMemoryBound(to: UInt8.self)
-    unsafe stream.pointee.avail_out = UInt32(target.count)
-    let result = unsafe isal_deflate(stream)
-    let (left, room) = unsafe (stream.pointee.avail_in, stream.pointee.avail_out)
-    // Room that is left says that everything was written out.
-    return result == COMP_OK && left == 0 && room > 0 ? target.count - Int(room) : nil
-  }
-
-  private func store(
-    _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
-  ) -> Int {
-    var position = 0
-    var start = 0
-    while start < source.count {
-      let length = min(source.count - start, 65_535)
-      let low = UInt8(length & 0xff)
-      let high = UInt8(length >> 8)
-      for byte in [0, low, high, ~low, ~high] {
-        unsafe target[position] = byte
-        position += 1
-      }
-      unsafe UnsafeMutableRawBufferPointer(rebasing: target[position..<(position + length)])
-        .copyMemory(
-          from: UnsafeRawBufferPointer(rebasing: source[start..<(start + length)]))
-      position += length
-      start += length
-    }
-    return position
   }
 }
