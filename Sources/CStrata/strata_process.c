@@ -66,8 +66,9 @@ static void replace(int fd, int target) {
 }
 
 int cstrata_spawn(const char *path, char *const argv[], char *const environment[], const char *cwd,
-                  int in, int out, int err) {
+                  int in, int out, int err, const int *more, int count, int ends_with_us) {
   int report[2];
+  pid_t parent = getpid();
   if (pipe2(report, O_CLOEXEC) < 0) return -errno;
   pid_t pid = fork();
   if (pid < 0) {
@@ -77,17 +78,27 @@ int cstrata_spawn(const char *path, char *const argv[], char *const environment[
     return -e;
   }
   if (pid == 0) {
-    // Only async-signal-safe calls from here to exec. The three are moved above 2 first, so that
+    // Only async-signal-safe calls from here to exec. All are moved above their places first, so that
     // none is overwritten before it is used.
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int given[3] = {in < 0 ? null : in, out < 0 ? null : out, err < 0 ? null : err};
-    int failed = 0;
-    for (int i = 0; i < 3; i++) {
-      given[i] = fcntl(given[i], F_DUPFD_CLOEXEC, 3);
+    int given[3 + 16] = {in < 0 ? null : in, out < 0 ? null : out, err < 0 ? null : err};
+    int failed = count > 16 ? EINVAL : 0;
+    if (!failed)
+      for (int i = 0; i < count; i++) given[3 + i] = more[i];
+    else
+      count = 0;
+    report[1] = fcntl(report[1], F_DUPFD_CLOEXEC, 3 + count);
+    for (int i = 0; i < 3 + count; i++) {
+      given[i] = fcntl(given[i], F_DUPFD_CLOEXEC, 3 + count);
       if (given[i] < 0) failed = errno;
     }
+    if (!failed && ends_with_us) {
+      if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) failed = errno;
+      // It may have ended before the kernel was told.
+      if (getppid() != parent) _exit(127);
+    }
     if (!failed) {
-      for (int i = 0; i < 3; i++) replace(given[i], i);
+      for (int i = 0; i < 3 + count; i++) replace(given[i], i);
       sigset_t none;
       sigemptyset(&none);
       sigprocmask(SIG_SETMASK, &none, NULL);
@@ -122,6 +133,16 @@ int cstrata_wait(int pid, int *status) {
   if (result < 0) return -errno;
   *status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
   return 0;
+}
+int cstrata_wait_now(int pid, int *status) {
+  int raw;
+  pid_t result;
+  do result = waitpid(pid, &raw, WNOHANG);
+  while (result < 0 && errno == EINTR);
+  if (result < 0) return -errno;
+  if (result == 0) return 0;
+  *status = WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERMSIG(raw);
+  return 1;
 }
 int cstrata_execve(const char *path, char *const argv[], char *const environment[]) {
   RETURN(execve(path, argv, environment != NULL ? environment : environ));

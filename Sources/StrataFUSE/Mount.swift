@@ -45,6 +45,16 @@ package final class Mount: Sendable {
     }
   }
 
+  /// Takes the mount out of the tree whoever uses it; it ends with its last user.
+  package func detach() {
+    guard isOurs else { return }
+    do throws(Errno) {
+      try StrataSystem.unmount(path, detach: true)
+    } catch {
+      if error == .operationNotPermitted { MountHelper.unmount(path) }
+    }
+  }
+
   private static func absolute(_ path: RawPath) throws(MountError) -> RawPath {
     let resolved = unsafe path.withCString { name -> RawPath? in
       guard let real = unsafe realpath(name, nil) else { return nil }

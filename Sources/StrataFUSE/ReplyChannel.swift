@@ -19,8 +19,11 @@ final class ReplyChannel: Sendable {
   private let pipes = Mutex<[PagePipe]?>([])
   /// The most bytes a READ or READDIR can ask for.
   private let bufferSize: Int
+  /// Hears of every request that was answered.
+  private let journal: RequestJournal?
 
-  init(device: FileDescriptor, bufferSize: Int) {
+  init(device: FileDescriptor, bufferSize: Int, journal: RequestJournal? = nil) {
+    self.journal = journal
     self.device = device.rawValue
     self.bufferSize = bufferSize
   }
@@ -74,7 +77,7 @@ final class ReplyChannel: Sendable {
           iovec(iov_base: head.baseAddress, iov_len: head.count),
           iovec(iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count),
         ]
-        return written { unsafe writev(device, parts, 2) }
+        return written(unique) { unsafe writev(device, parts, 2) }
       }
     }
   }
@@ -84,7 +87,7 @@ final class ReplyChannel: Sendable {
     _ memory: UnsafeMutableRawBufferPointer, error number: Int32 = 0, to unique: UInt64
   ) -> Bool {
     unsafe fillHeader(memory, length: memory.count, error: number, unique: unique)
-    return written { unsafe write(device, memory.baseAddress, memory.count) }
+    return written(unique) { unsafe write(device, memory.baseAddress, memory.count) }
   }
 
   /// What came of `splice`.
@@ -112,8 +115,11 @@ final class ReplyChannel: Sendable {
     do throws(Errno) {
       try pipe.take(WireWriter.headerSize + count, to: FileDescriptor(rawValue: device))
     } catch {
-      return error == .noSuchFileOrDirectory || error == .noSuchDevice ? .refused : .unable
+      guard error == .noSuchFileOrDirectory || error == .noSuchDevice else { return .unable }
+      journal?.finished(unique)
+      return .refused
     }
+    journal?.finished(unique)
     pipes.withLock { if ($0?.count ?? 8) < 8 { $0?.append(pipe) } }
     return .sent
   }
@@ -151,7 +157,8 @@ final class ReplyChannel: Sendable {
   /// mount is.
   ///
   /// In both cases nobody can use what the reply promised.
-  private func written(_ call: () -> Int) -> Bool {
+  private func written(_ unique: UInt64, _ call: () -> Int) -> Bool {
+    defer { journal?.finished(unique) }
     while true {
       if call() >= 0 { return true }
       if errno != EINTR { return false }

@@ -9,7 +9,7 @@ import Synchronization
 /// and passthrough need, and whose share of the daemon's time was 7 to 15 percent; libfuse is used
 /// for what needs its setuid helper (`MountHelper`).
 package final class Session: Sendable {
-  private let device: SharedDescriptor
+  let device: SharedDescriptor
   let fileSystem: any FileSystem
   let channel: ReplyChannel
   /// What the kernel and we agreed on.
@@ -21,24 +21,33 @@ package final class Session: Sendable {
   /// How long the reader may look for the next request before it sleeps, in nanoseconds.
   private let spin: UInt64
   private let operations = OperationCounts()
+  private let journal: RequestJournal?
 
   /// Takes the device of a fresh mount and answers its INIT, after which the mount is usable.
   ///
   /// Errors of the device are thrown; ENODEV if the mount is gone already, EPROTO if the kernel does
-  /// not speak protocol 7.23 or later.
+  /// not speak protocol 7.23 or later. With a journal the mount need not be fresh: another process may
+  /// have served it.
   package init(
     _ fileSystem: any FileSystem, device: SharedDescriptor, traces: Bool = false,
-    spin: UInt64 = 0
+    spin: UInt64 = 0, journal: RequestJournal? = nil
   ) throws(Errno) {
-    let connection = try Self.negotiate(fileSystem, device.view)
+    let connection: Negotiation
+    if let journal {
+      connection = try Self.negotiate(fileSystem, device.view, journal)
+    } else {
+      connection = try Self.negotiate(fileSystem, device.view)
+    }
     capabilities = connection.wanted
     kernelMinor = connection.kernelMinor
     requestSize = Int(connection.maxWrite) + Self.overhead
-    channel = ReplyChannel(device: device.view, bufferSize: Self.largestTransfer)
+    channel = ReplyChannel(
+      device: device.view, bufferSize: Self.largestTransfer, journal: journal)
     self.fileSystem = fileSystem
     self.device = device
     self.traces = traces
     self.spin = spin
+    self.journal = journal
     fileSystem.start(Notifier(channel: channel))
   }
 
@@ -61,9 +70,10 @@ package final class Session: Sendable {
   ///
   /// Errors: those of the device that are not part of its ordinary life.
   package func serve() throws(Errno) {
+    if let journal { return try serve(journal) }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: requestSize, alignment: 4096)
     defer { unsafe memory.deallocate() }
-    var spin = IdleSpin(nanoseconds: availableCores > 1 ? self.spin : 0)
+    var spin = idleSpin
     while let count = try unsafe Self.receive(device.view, memory, &spin) {
       unsafe handle(UnsafeRawBufferPointer(rebasing: memory[..<count]))
       while fileSystem.hasWorkAhead, !IdleSpin.hasRequest(device.view) { fileSystem.workAhead() }
@@ -71,8 +81,10 @@ package final class Session: Sendable {
     fileSystem.destroy()
   }
 
+  var idleSpin: IdleSpin { IdleSpin(nanoseconds: availableCores > 1 ? spin : 0) }
+
   /// One request, or nil when the mount is gone.
-  private static func receive(
+  static func receive(
     _ device: FileDescriptor, _ memory: UnsafeMutableRawBufferPointer, _ spin: inout IdleSpin
   ) throws(Errno) -> Int? {
     while true {
@@ -97,7 +109,7 @@ package final class Session: Sendable {
     }
   }
 
-  private func handle(_ memory: UnsafeRawBufferPointer) {
+  func handle(_ memory: UnsafeRawBufferPointer) {
     do throws(Errno) {
       var request = try unsafe Request(memory)
       if traces { trace(request) }
@@ -150,7 +162,7 @@ extension Session {
 
 extension Negotiation {
   /// From `fuse_init_in`; kernels before 7.36 leave the second word of flags out.
-  fileprivate init(_ body: inout WireReader) throws(Errno) {
+  init(_ body: inout WireReader) throws(Errno) {
     let major: UInt32 = try body.number()
     kernelMinor = try body.number()
     // From 7.23 on replies have one form; Linux 3.15 spoke it.
@@ -170,7 +182,7 @@ extension Negotiation {
   }
 
   /// Drops what the kernel does not offer or what excludes each other.
-  fileprivate mutating func settle() {
+  mutating func settle() {
     if offered.contains(.extendedInit) { wanted.insert(.extendedInit) }
     wanted.formIntersection(offered)
     maxWrite = min(max(maxWrite, 4096), UInt32(Session.largestTransfer))
@@ -181,7 +193,7 @@ extension Negotiation {
 
 extension WireWriter {
   /// `fuse_init_out`, 64 bytes.
-  fileprivate mutating func put(_ connection: Negotiation) {
+  mutating func put(_ connection: Negotiation) {
     put(UInt32(7))
     // The newest minor whose replies are known here; an older kernel is followed.
     put(min(connection.kernelMinor, 45))

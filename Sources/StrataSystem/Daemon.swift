@@ -58,3 +58,10 @@ package func closeInheritedDescriptors(except kept: Int32? = nil) {
 package func exitProcess(_ status: Int32) -> Never {
   exit(status)
 }
+
+/// Ends the process at once, whatever its threads are doing; nothing that is registered for its end runs.
+///
+/// C: `_exit`.
+package func endProcess(_ status: Int32) -> Never {
+  _exit(status)
+}

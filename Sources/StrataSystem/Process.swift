@@ -7,22 +7,27 @@ package struct ChildProcess: Sendable {
 
   /// Starts `path` without a shell.
   ///
-  /// Descriptors that are not given are /dev/null; no other one is inherited. Errors of chdir and
-  /// exec are thrown here. `arguments` includes argv[0].
+  /// Standard descriptors that are not given are /dev/null; `descriptors`, at most 16, are 3, 4 and so
+  /// on there, and no other one is inherited. With `endsWithUs` it is killed when this thread ends.
+  /// Errors of chdir and exec are thrown here. `arguments` includes argv[0].
   package static func start(
     _ path: RawPath, _ arguments: [RawPath], environment: [RawPath]? = nil,
     workingDirectory: RawPath? = nil, input: FileDescriptor? = nil, output: FileDescriptor? = nil,
-    error: FileDescriptor? = nil
+    error: FileDescriptor? = nil, descriptors: [FileDescriptor] = [], endsWithUs: Bool = false
   ) throws(Errno) -> ChildProcess {
+    let numbers = descriptors.map(\.rawValue)
     let pid = try unsafe path.withCString { program throws(Errno) -> Int32 in
       try unsafe withCStrings(arguments) { argv throws(Errno) -> Int32 in
         try unsafe withCStrings(environment ?? []) { envp throws(Errno) -> Int32 in
           try unsafe (workingDirectory ?? "").withCString { cwd throws(Errno) -> Int32 in
             try checked {
-              unsafe cstrata_spawn(
-                program, argv, environment == nil ? nil : envp,
-                workingDirectory == nil ? nil : cwd, input?.rawValue ?? -1, output?.rawValue ?? -1,
-                error?.rawValue ?? -1)
+              unsafe numbers.withUnsafeBufferPointer { more in
+                unsafe cstrata_spawn(
+                  program, argv, environment == nil ? nil : envp,
+                  workingDirectory == nil ? nil : cwd, input?.rawValue ?? -1,
+                  output?.rawValue ?? -1, error?.rawValue ?? -1, more.baseAddress,
+                  Int32(more.count), endsWithUs ? 1 : 0)
+              }
             }
           }
         }
@@ -36,6 +41,15 @@ package struct ChildProcess: Sendable {
     var status: Int32 = 0
     try check { unsafe cstrata_wait(pid, &status) }
     return status
+  }
+
+  /// The exit status as `wait` gives it if it has ended; nil while it runs.
+  ///
+  /// C: `waitpid(WNOHANG)`.
+  package func statusIfEnded() throws(Errno) -> Int32? {
+    var status: Int32 = 0
+    let ended = try checked { unsafe cstrata_wait_now(pid, &status) }
+    return ended == 0 ? nil : status
   }
 
   /// C: `kill`.

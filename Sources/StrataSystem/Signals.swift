@@ -4,7 +4,7 @@ import Glibc
 ///
 /// C: `sigset_t`.
 package struct SignalSet: Sendable {
-  private var set = sigset_t()
+  fileprivate var set = sigset_t()
 
   package init(_ numbers: [Int32]) {
     unsafe sigemptyset(&set)
@@ -30,6 +30,19 @@ package struct SignalSet: Sendable {
   }
 }
 
+extension SignalSet {
+  /// As `wait()`, for at most so many nanoseconds: nil where none came.
+  ///
+  /// C: `sigtimedwait`.
+  package func wait(nanoseconds: UInt64) -> Int32? {
+    var set = set
+    var time = timespec(
+      tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    let number = unsafe sigtimedwait(&set, nil, &time)
+    return number > 0 ? number : nil
+  }
+}
+
 /// A write to a pipe that nobody reads fails with EPIPE and ends nothing.
 package func ignoreBrokenPipes() {
   _ = signal(SIGPIPE, SIG_IGN)
@@ -40,4 +53,7 @@ extension SignalSet {
   package static let interrupt = SIGINT
   package static let hangUp = SIGHUP
   package static let user1 = SIGUSR1
+  package static let kill = SIGKILL
+  /// A child has ended.
+  package static let child = SIGCHLD
 }

@@ -4,14 +4,27 @@ import StrataRegistry
 package import StrataSystem
 
 /// The daemon's whole life from its command line: the exit status of the process.
+///
+/// This process keeps the mount, and starts itself again as the worker that serves it.
 package func runLazyDaemon(_ words: [RawPath]) -> Int32 {
   if words.contains("--help") || words.contains("-h") {
     try? FileDescriptor.standardOutput.writeAll(Array(DaemonOptions.help.utf8))
     return 0
   }
-  do {
+  return run { try holdStore(try DaemonOptions(words), words) }
+}
+
+/// The life of a worker, which `runLazyDaemon` starts with the same words.
+package func runLazyWorker(_ words: [RawPath]) -> Int32 {
+  run {
     let options = try DaemonOptions(words)
-    return try serveStore(options) { try source(options) }
+    return try serveHeldStore(options) { try source(options) }
+  }
+}
+
+private func run(_ body: () throws -> Int32) -> Int32 {
+  do {
+    return try body()
   } catch {
     try? FileDescriptor.standardError.writeAll(Array("strata-lazy: \(error)\n".utf8))
     return 1

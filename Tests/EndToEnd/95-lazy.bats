@@ -10,10 +10,6 @@ setup() {
 }
 teardown() { finish; }
 
-# The top layer of an image, whatever its diff IDs are.
-top_of() { jq -r --arg name "$1" '.[] | select(.names | index($name)).layer' "$G/overlay-images/images.json"; }
-digests() { skopeo inspect --raw "$1" | jq -r '.layers[].digest'; }
-
 @test "podman runs an image of lazy layers, and they are exported as they came" {
   start_registry
   serve_lazy
@@ -85,4 +81,9 @@ digests() { skopeo inspect --raw "$1" | jq -r '.layers[].digest'; }
   run -1 "$lazy" --colour "$T"
   [[ $output == *"unknown option --colour"* ]]
   run -1 "$lazy" --root "$T/lazy" --oci-layout "$T/none" "$T"
+  [[ $output == *"lies below the mount point"* ]]
+  mkdir "$T/als"
+  run -1 "$lazy" --root "$T/lazy" --oci-layout "$T/none" "$T/als"
+  [[ $output == *"$T/none"*"no such file or directory"* ]]
+  ! mountpoint -q "$T/als"
 }

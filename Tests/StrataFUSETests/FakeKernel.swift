@@ -22,7 +22,7 @@ final class FakeKernel: Sendable {
   /// Starts a session on a thread of its own, after INIT with these flags.
   init(
     _ fileSystem: any FileSystem, offered: Capabilities = Capabilities(rawValue: UInt64.max),
-    minor: UInt32 = 45
+    minor: UInt32 = 45, journal: RequestJournal? = nil
   ) throws(Errno) {
     let (kernelEnd, daemonEnd) = try packetSocketPair()
     self.kernelEnd = kernelEnd
@@ -33,10 +33,20 @@ final class FakeKernel: Sendable {
       bytes(UInt32(7), minor, UInt32(1 << 20), UInt32(truncatingIfNeeded: flags))
       + bytes(UInt32(truncatingIfNeeded: flags >> 32)) + [UInt8](repeating: 0, count: 44)
     try kernelEnd.view.writeAll(Self.request(26, node: 0, unique: 1, body))
-    let session = try Session(fileSystem, device: daemonEnd)
+    let session = try Session(fileSystem, device: daemonEnd, journal: journal)
     initReply = try Self.receive(kernelEnd)
     try startDetachedThread { try? session.serve() }
   }
+
+  /// Starts one more session on the device, as another process would that has this journal.
+  func serve(_ fileSystem: any FileSystem, _ journal: RequestJournal) throws(Errno) -> Session {
+    let session = try Session(fileSystem, device: daemonEnd, journal: journal)
+    try startDetachedThread { try? session.serve() }
+    return session
+  }
+
+  /// The next reply, whatever it answers.
+  func nextReply() throws(Errno) -> Reply { try Self.receive(kernelEnd) }
 
   /// Sends a request and returns its reply.
   func ask(_ opcode: UInt32, node: UInt64 = 1, unique: UInt64 = 7, _ body: [UInt8] = [])

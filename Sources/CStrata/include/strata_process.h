@@ -51,11 +51,16 @@ int cstrata_ofd_lock(int fd, int type, int wait);
 int cstrata_flock(int fd, int operation);
 
 // Starts `path` with `argv`; descriptors 0, 1 and 2 of the child are the three given (-1: /dev/null),
-// `cwd` its working directory unless null, `environment` its environment unless null. Returns the pid.
+// `cwd` its working directory unless null, `environment` its environment unless null; the `count`
+// descriptors of `more` are its 3, 4 and so on. With `ends_with_us` the kernel kills the child when the
+// calling thread ends. Returns the pid.
 int cstrata_spawn(const char *path, char *const argv[], char *const environment[], const char *cwd,
-                  int standard_input, int standard_output, int standard_error);
+                  int standard_input, int standard_output, int standard_error, const int *more,
+                  int count, int ends_with_us);
 // Waits for a child. *status: exit code, or 128 + signal.
 int cstrata_wait(int pid, int *status);
+// As above if the child has ended: returns 1, else 0.
+int cstrata_wait_now(int pid, int *status);
 int cstrata_execve(const char *path, char *const argv[], char *const environment[]);
 int cstrata_fork(void);
 // Closes the descriptors from `first` to `last`.

@@ -12,6 +12,8 @@ package struct DaemonOptions: Sendable {
   package var trustsBlobDigests = true
   /// Bounds of cache and network.
   package var bounds = LazyOptions()
+  /// How long users of the mount are served after the daemon was told to end, in nanoseconds.
+  package var stopTimeout: UInt64 = 20_000_000_000
   package var mountPoint: RawPath = ""
 
   /// Reads the words behind the program's name.
@@ -45,7 +47,7 @@ package struct DaemonOptions: Sendable {
     case ("keep-mounted", 1):
       bounds.keepsMounted = true
       return
-    case ("root", _), ("oci-layout", _), ("log-level", _): break
+    case ("root", _), ("oci-layout", _), ("log-level", _), ("stop-timeout", _): break
     case ("cache-size", _), ("cache-age", _), ("background-bandwidth", _), ("read-timeout", _):
       break
     default: throw LazyError("unknown option \(word): see strata-lazy --help")
@@ -60,6 +62,11 @@ package struct DaemonOptions: Sendable {
     switch name {
     case "root": root = value
     case "oci-layout": layout = value
+    case "stop-timeout":
+      guard let seconds = UInt64(value.description), seconds <= 86400 else {
+        throw LazyError("\(word): not a number of seconds: \(value)")
+      }
+      stopTimeout = seconds * 1_000_000_000
     case "log-level": level = try Self.level(value.description)
     default: try setBound(name, value.description)
     }
@@ -119,10 +126,13 @@ package struct DaemonOptions: Sendable {
       --background-bandwidth BYTES
                                a second, of background and prefetch together; readers have no limit
       --read-timeout SECONDS   how long a read waits for a registry before it is an error (60)
+      --stop-timeout SECONDS   how long containers on its layers are served after SIGTERM (default 20)
       --log-level LEVEL        debug, info (default), warning or error; lines go to standard error
 
-    One process, in the foreground: if it dies, containers on its layers read errors until they are
-    started again.
+    Stays in the foreground. The process that is started keeps the mount and starts another that serves
+    it. That one may die: it is started again, and what containers read meanwhile comes later. SIGHUP
+    replaces it, by the program and the configuration as they are then. SIGTERM and SIGINT take the mount
+    away and wait for its users; a second one does not wait.
 
     """
 }

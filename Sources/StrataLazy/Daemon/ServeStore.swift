@@ -1,54 +1,70 @@
 import StrataFUSE
 import StrataSystem
 
-/// Mounts the store and answers until it is unmounted or a signal ends it; the exit status.
+/// Answers as a worker: until nobody has the mount any more, or until the holder is to start another;
+/// the exit status.
 ///
-/// One daemon a state directory: its lock is held meanwhile. A mount that a killed daemon has left at
-/// the mount point is taken away first, since every podman command fails on one (lazy-layers 1.1).
 /// `makeSource` may start threads.
-package func serveStore(
+package func serveHeldStore(
   _ options: DaemonOptions, _ makeSource: () throws -> any LayerSource
 ) throws -> Int32 {
-  SignalWatcher.blockSignals()
-  let source = try makeSource()
-  let lock = try lockState(options.root)
-  defer { withExtendedLifetime(lock) {} }
-  detachDeadMount(options.mountPoint)
+  WorkerSignals.block()
   let log = StoreLog(level: options.level)
-  let store = try LazyStore(
-    state: options.root, source: source, generation: monotonicNanoseconds(),
-    options: LazyOptions(options), log: log)
-  let mount = try Mount(MountOptions(options))
+  let device: SharedDescriptor
+  let lock: SharedDescriptor
+  let memory: DaemonMemory
+  let journal: RequestJournal
   do throws(Errno) {
-    let session = try Session(StoreFileSystem(store), device: mount.device)
-    let signals = try SignalWatcher(mount) {}
-    log.write("\(mount.path) is mounted", .info)
+    device = try WorkerDescriptor.device.take()
+    let memoryFile = try WorkerDescriptor.memory.take()
+    memory = try withExtendedLifetime(memoryFile) { () throws(Errno) -> DaemonMemory in
+      try DaemonMemory(memoryFile.view)
+    }
+    lock = try WorkerDescriptor.lock.take()
+    journal = try RequestJournal(memory.shared)
+  } catch {
+    log.write("worker: what the holder gave it: \(error)", .error)
+    return WorkerEnd.otherVersion
+  }
+  defer { withExtendedLifetime(lock) {} }
+  try WorkerSignals.watch()
+  let store = try LazyStore(
+    state: options.root, source: try makeSource(), generation: journal.generation,
+    options: LazyOptions(options), ledger: memory.ledger, log: log)
+  do throws(Errno) {
+    let session = try Session(StoreFileSystem(store), device: device, journal: journal)
+    if journal.starts > 1 {
+      log.write("worker \(processID) serves \(options.mountPoint) on", .info)
+    }
     defer { store.close() }
     try session.serve()
-    log.write(
-      "\(mount.path) is unmounted\(signals.wasAskedToEnd ? " after a signal" : "")", .info)
-    return 0
+    return WorkerEnd.mountIsGone
   } catch {
-    mount.unmount()
-    throw LazyError("cannot serve \(mount.path): \(error)")
+    if error == .noSuchDevice { return WorkerEnd.mountIsGone }
+    throw LazyError("cannot serve \(options.mountPoint): \(error)")
   }
 }
 
-private func lockState(_ path: RawPath) throws(LazyError) -> FileDescriptorOwner {
-  let here = FileDescriptor.workingDirectory
-  do throws(Errno) {
-    try here.makeDirectories(path, mode: 0o700)
-    let file = try here.open(path.appending("lock"), [.readWrite, .create], mode: 0o600)
-    if try file.view.tryLock(.exclusive) { return file }
-  } catch { throw LazyError("state directory \(path): \(error)") }
-  throw LazyError("state directory \(path): another strata-lazy uses it")
-}
+/// A worker ends at once when it is told to: what it has not answered stands in the journal, and what it
+/// was writing is as it would be after a crash.
+enum WorkerSignals {
+  /// Those of a terminal go to the whole group: only the holder's count.
+  private static let ignored = SignalSet([SignalSet.interrupt, SignalSet.user1])
+  private static let ending = SignalSet([SignalSet.terminate, SignalSet.hangUp])
 
-private func detachDeadMount(_ path: RawPath) {
-  do throws(Errno) {
-    _ = try FileDescriptor.workingDirectory.status(of: path)
-  } catch {
-    if error == .notConnected { try? StrataSystem.unmount(path, detach: true) }
+  /// Before any other thread is started.
+  static func block() {
+    ignored.block()
+    ending.block()
+    ignoreBrokenPipes()
+  }
+
+  /// EAGAIN if no thread is to be had.
+  static func watch() throws(Errno) {
+    try startDetachedThread {
+      _ = ending.wait()
+      endProcess(WorkerEnd.makesRoom)
+    }
   }
 }
 
@@ -57,17 +73,5 @@ extension LazyOptions {
     self = options.bounds
     backgroundFetch = options.backgroundFetch
     trustsBlobDigests = options.trustsBlobDigests
-  }
-}
-
-extension MountOptions {
-  /// Whoever may walk the mount can make the daemon fetch: the store's own folders are its user's alone,
-  /// and the kernel checks permissions.
-  fileprivate init(_ options: DaemonOptions) {
-    self.init()
-    mountPoint = options.mountPoint
-    source = "strata-lazy"
-    subtype = "strata-lazy"
-    devices = false
   }
 }

@@ -35,20 +35,6 @@ extension LazyStore {
     return claim.info(plainSize: known ?? claim.chunked?.uncompressedSize ?? 0)
   }
 
-  /// `<base64 reference>/<digest>` of a layer's slot.
-  func path(of slot: UInt32) -> String? {
-    guard case .layer(let image, let key) = slots[slot],
-      case .image(let reference) = slots[image]
-    else { return nil }
-    return "\(encoded(reference))/\(key)"
-  }
-
-  private func encoded(_ reference: String) -> String {
-    var text: [UInt8] = []
-    text.appendBase64(of: Array(reference.utf8).rawSpan)
-    return String(decoding: text, as: UTF8.self)
-  }
-
   struct Name: Sendable {
     var name: RawPath
     var inode: UInt64
@@ -66,7 +52,8 @@ extension LazyStore {
       names += slots.slots { slot, subject in
         guard case .image(let reference) = subject else { return nil }
         return Name(
-          name: RawPath(encoded(reference)), inode: StoreNode.id(slot).rawValue, type: .directory)
+          name: RawPath(SlotTable.encoded(reference)), inode: StoreNode.id(slot).rawValue,
+          type: .directory)
       }
     case .image(let image):
       names += slots.slots { slot, subject in
@@ -83,5 +70,24 @@ extension LazyStore {
     default: break
     }
     return names
+  }
+}
+
+extension SlotTable {
+  /// A layer's slot, as users of it are counted.
+  func layer(_ slot: UInt32) -> UseCounts.Layer? {
+    guard case .layer(let image, let key) = self[slot], case .image(let reference) = self[image]
+    else { return nil }
+    return UseCounts.Layer(path: "\(Self.encoded(reference))/\(key)", slot: slot)
+  }
+
+  /// All that were looked up.
+  var layers: [UseCounts.Layer] { slots { slot, _ in slot }.compactMap { layer($0) } }
+
+  /// The base 64 that a reference has below the mount.
+  fileprivate static func encoded(_ reference: String) -> String {
+    var text: [UInt8] = []
+    text.appendBase64(of: Array(reference.utf8).rawSpan)
+    return String(decoding: text, as: UTF8.self)
   }
 }

@@ -22,10 +22,11 @@ package final class LazyStore: Sendable {
   private let state: SharedDescriptor
   let blobs: BlobDownloads
 
-  /// Opens the state directory, which it makes with mode 0700; `generation` names the mount.
+  /// Opens the state directory, which it makes with mode 0700; `generation` names the mount, and
+  /// `ledger` has what the worker before this one has counted.
   package init(
     state path: RawPath, source: any LayerSource, generation: UInt64,
-    options: LazyOptions = LazyOptions(), log: StoreLog
+    options: LazyOptions = LazyOptions(), ledger: UseLedger? = nil, log: StoreLog
   ) throws(LazyError) {
     self.source = source
     self.options = options
@@ -39,7 +40,7 @@ package final class LazyStore: Sendable {
     } catch {
       throw LazyError("state directory \(path): \(error)")
     }
-    uses = UseCounts(path)
+    uses = UseCounts(path, ledger, layers: slots.layers)
     blobs = BlobDownloads(source, failureTime: options.failureTime, log)
     remembered = RememberedLayers(path.appending("refs"))
     images = ImageCatalog(

@@ -146,7 +146,9 @@ package final class StoreFileSystem: FileSystem {
       guard case .layer(let slot, .directory) = try node(parent), name == "use" else {
         throw .operationNotPermitted
       }
-      if let path = store.path(of: slot) { store.uses.take(path) }
+      if let layer = store.slots.layer(slot) {
+        store.uses.take(layer, request: context.unique)
+      }
       // Counted, and refused: how a store says that it counts.
       throw .noSuchFileOrDirectory
     } catch { reply.fail(error) }
@@ -158,7 +160,9 @@ package final class StoreFileSystem: FileSystem {
     do throws(Errno) {
       guard case .image(let image) = try node(parent) else { throw .operationNotPermitted }
       let slot = StoreNode.slot(of: try layer(name, image: image))
-      if let path = store.path(of: slot) { store.uses.release(path) }
+      if let layer = store.slots.layer(slot) {
+        store.uses.release(layer, request: context.unique)
+      }
       // Also where nobody had it: podman warns of every other answer.
       throw .noSuchFileOrDirectory
     } catch { reply.fail(error) }

@@ -4,7 +4,7 @@
 serve_lazy() { # options of strata-lazy
   ALS=$T/als
   mkdir -p "$ALS"
-  "$STRATA_BIN/strata-lazy" --root "${LAZY_ROOT:-$T/lazy}" "$@" "$ALS" 2>>"$T/lazy.log" 3>&- &
+  "${LAZY_PROGRAM:-$STRATA_BIN/strata-lazy}" --root "${LAZY_ROOT:-$T/lazy}" "$@" "$ALS" 2>>"$T/lazy.log" 3>&- &
   LAZY=$!
   CHILDREN+=("$LAZY")
   local _
@@ -18,6 +18,41 @@ end_lazy() {
   kill "$LAZY"
   wait "$LAZY" || true
 }
+
+# The process that serves the mount now.
+worker() { pgrep -P "$LAZY"; }
+
+# Kills the worker and waits until the holder knows.
+kill_worker() {
+  local pid
+  until pid=$(worker); do sleep 0.05; done
+  kill -9 "$pid"
+  wait_until "worker $pid died of signal 9"
+}
+
+# How many requests stand in the holder's memory without an answer.
+unanswered() {
+  python3 - "$LAZY" <<'END'
+import glob, os, sys
+for link in glob.glob(f"/proc/{sys.argv[1]}/fd/*"):
+    if os.readlink(link).startswith("/memfd:strata-lazy"):
+        with open(link, "rb") as memory:
+            slots = (memory.seek(16384 + 8192 * n) and memory.read(4) for n in range(4096))
+            print(sum(any(length) for length in slots))
+END
+}
+
+wait_until() { # text in the daemon's log
+  local _
+  for _ in $(seq 100); do grep -qF -- "$1" "$T/lazy.log" && return 0; sleep 0.05; done
+  echo "the log does not say: $1"
+  cat "$T/lazy.log"
+  return 1
+}
+
+# The top layer of an image, whatever its diff IDs are.
+top_of() { jq -r --arg name "$1" '.[] | select(.names | index($name)).layer' "$G/overlay-images/images.json"; }
+digests() { skopeo inspect --raw "$1" | jq -r '.layers[].digest'; }
 
 # An image of one eStargz layer from a folder, at the registry: name, folder, bytes of a chunk.
 # Sets TOC, LAYER, DIFF_ID, SIZE.
