@@ -45,7 +45,8 @@ extension Session {
       }
       let name = try request.body.text()
       let value = try request.body.array(Int(size))
-      guard let setting = XattrSetting(rawValue: flags) else { throw .invalidArgument }
+      let setting = XattrSetting(rawValue: flags)
+      guard setting.isSubset(of: [.create, .replace]) else { throw .invalidArgument }
       fileSystem.setXattr(
         name, of: node, value, setting, dropSetGroupID: dropSetGroupID, context,
         EmptyReply(pending: reply(request)))

@@ -17,6 +17,9 @@ extension MergedTree {
       return overridden(raw, open.view, layer: table[slot].layer)
     }
     if table[slot].flags.contains(.orphan) {
+      if side?.remains != nil, side?.data == nil, let open = try? reader(slot) {
+        return overridden(try open.view.status(), open.view, layer: table[slot].layer)
+      }
       guard let last = side?.lastStatus else { throw .noSuchFileOrDirectory }
       return last
     }

@@ -5,7 +5,7 @@ import StrataSystem
 ///
 /// Asked for rarely: a system call or two, and the process may be another by then.
 package struct CallerProcess: Sendable {
-  /// The supplementary groups.
+  /// The group of its file-system calls and the supplementary ones.
   package private(set) var groups: Set<UInt32> = []
   private var capabilities: UInt64 = 0
   private let pid: UInt32
@@ -18,7 +18,9 @@ package struct CallerProcess: Sendable {
     else { return }
     for line in status.split(separator: UInt8(ascii: "\n")) {
       if let words = Self.value(of: "Groups:", line) {
-        groups = Set(words.compactMap { UInt32(String(decoding: $0, as: UTF8.self)) })
+        groups.formUnion(words.compactMap { UInt32(String(decoding: $0, as: UTF8.self)) })
+      } else if let words = Self.value(of: "Gid:", line), words.count == 4 {
+        if let group = UInt32(String(decoding: words[3], as: UTF8.self)) { groups.insert(group) }
       } else if let words = Self.value(of: "CapEff:", line), let word = words.first {
         capabilities = UInt64(String(decoding: word, as: UTF8.self), radix: 16) ?? 0
       }

@@ -15,6 +15,7 @@ extension MergedTree {
     do throws(Errno) {
       made = SharedDescriptor(try work.view.open(temporary, [.readOnly, .directory, .noFollow]))
       try dress(made.view, .open(lower), shown, of: slot)
+      try copyInodeFlags(of: slot, from: lower.view, to: made.view)
       if let origin = originValue(lower.view, layer: table[slot].layer) {
         try? made.view.setXattr(marks.name("origin"), origin)
         try setImpure(table[slot].parent)

@@ -47,9 +47,9 @@ extension MergedTree {
   /// Copies an open lower file that has no name any more: nobody will find the copy by name either.
   private func copyUpOrphan(_ slot: Slot, _ changes: CopyChanges) throws(Errno) {
     let work = try requireUpper()
-    guard table[slot].type == .regular, existingFileSide(slot)?.reader != nil else {
-      throw .noSuchFileOrDirectory
-    }
+    guard table[slot].type == .regular, let side = existingFileSide(slot),
+      side.reader != nil || side.remains != nil
+    else { throw .noSuchFileOrDirectory }
     let source = try reader(slot)
     let shown = try status(of: slot)
     let temporary = try work.makeTemporary()
@@ -148,6 +148,7 @@ extension MergedTree {
     } else {
       try copy.setMode(shown.permissions)
     }
+    try copyInodeFlags(of: slot, from: lower.origin.view, to: copy)
     try copy.setTimes(access: .to(shown.accessTime), modification: .to(shown.modificationTime))
   }
 

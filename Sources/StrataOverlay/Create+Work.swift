@@ -114,6 +114,7 @@ extension MergedTree {
     _ = try requireUpper()
     let parent = try table.slot(of: parentID)
     let caller = try caller(context)
+    try requireMutable(parent)
     try copyUp(parent)
     let directory = try upperDescriptor(of: parent)
     let file = SharedDescriptor(
@@ -126,7 +127,7 @@ extension MergedTree {
     }
     let slot = table.insertOrphan(type: .regular)
     table[slot].layer = 0
-    table[slot].flags.insert(.upper)
+    table[slot].flags.insert([.upper, .knownProtection])
     table[slot].inode = inodes.number(of: raw)
     let side = fileSide(slot)
     side.writer = file

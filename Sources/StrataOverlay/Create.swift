@@ -103,6 +103,7 @@ extension MergedTree {
     if side.layers.count > 1 || !isUpper(parent), try find(name, in: parent, side) != nil {
       throw .fileExists
     }
+    try requireMutable(parent)
     try copyUp(parent)
     var state = try placeState(name, in: parent)
     let directory = try upperDescriptor(of: parent)
@@ -184,7 +185,7 @@ extension MergedTree {
       ?? overridden(raw, name, directory.view, layer: 0)
     let slot = table.insert(name, in: parent, type: object.type)
     table[slot].layer = 0
-    table[slot].flags.insert(.upper)
+    table[slot].flags.insert([.upper, .knownProtection])
     table[slot].inode = inodes.number(of: raw)
     if object.type == .directory {
       // All that is in it will pass through here, so the index is known from the start.

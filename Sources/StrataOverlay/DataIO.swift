@@ -16,11 +16,10 @@ extension MergedTree {
     guard table[slot].type == .regular else { throw .noSuchDeviceOrAddress }
     let truncates = request.flags.contains(.truncate)
     if request.writes {
+      _ = try requireUpper()
+      try requireOpenable(slot, request)
       try copyUp(slot, CopyChanges(size: truncates ? 0 : nil, keepsOpen: true))
       let file = try writer(slot)
-      if existingFileSide(slot)?.writerAppends ?? false, !request.flags.contains(.append) {
-        throw .operationNotPermitted
-      }
       if truncates {
         if request.dropPrivileges { try dropPrivileges(slot, context) }
         try file.view.truncate(to: 0)
@@ -112,6 +111,8 @@ extension MergedTree {
     guard side.opens == 0 else { return }
     if side.backing != 0 { backing?.closeBacking(side.backing) }
     side.backing = 0
+    // Who holds a file without a name by O_PATH may open it again, until the kernel forgets it.
+    if table[slot].flags.contains(.orphan) { return release(slot) }
     budget.drop(slot, side)
     if side.aliases.isEmpty, side.lastStatus == nil, side.data == nil, side.linkKey == nil {
       sides.remove(table[slot].side)
@@ -156,6 +157,9 @@ extension MergedTree {
   ) throws(Errno) {
     let slot = try table.slot(of: id)
     _ = try requireUpper()
+    try requireMutable(slot)
+    // FALLOC_FL_KEEP_SIZE alone changes no byte.
+    if mode & ~1 != 0 { try requireUnprotected(slot) }
     if !isUpper(slot) { try copyUp(slot) }
     try writer(slot).view.allocate(mode: mode, offset: offset, length: length)
     staleAttributes.append(id)
@@ -172,49 +176,10 @@ extension MergedTree {
   ) throws(Errno) -> (source: SharedDescriptor, destination: SharedDescriptor) {
     let destination = try table.slot(of: request.destination)
     _ = try requireUpper()
+    try requireMutable(destination)
     if !isUpper(destination) { try copyUp(destination) }
     // The descriptor that reads is taken after the copy-up: the two may be one file.
     let source = try reader(try table.slot(of: request.source))
     return (source, try writer(destination))
-  }
-
-  // MARK: - Inode flags
-
-  /// FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR.
-  private enum Command {
-    static let getFlags: UInt32 = 0x8008_6601
-    static let setFlags: UInt32 = 0x4008_6602
-    static let getXattr: UInt32 = 0x801c_581f
-    static let setXattr: UInt32 = 0x401c_5820
-  }
-
-  /// Answers IOCTL for inode flags; ENOTTY for anything else.
-  package func control(_ id: NodeID, _ command: UInt32, _ input: [UInt8]) throws(Errno) -> [UInt8] {
-    let slot = try table.slot(of: id)
-    switch command {
-    case Command.getFlags, Command.getXattr:
-      let size = command == Command.getFlags ? 8 : 28
-      // Named, since one that only a call holds closes before the number is used.
-      let file = try inodeFile(slot)
-      let answer = try file.view.control(command, [UInt8](repeating: 0, count: size))
-      return command == Command.getFlags ? Array(answer.prefix(4)) : answer
-    case Command.setFlags, Command.setXattr:
-      _ = try requireUpper()
-      try copyUp(slot)
-      let block = input + [UInt8](repeating: 0, count: max(0, 28 - input.count))
-      let file = try inodeFile(slot)
-      _ = try file.view.control(command, block)
-      // It dates the change, of which the kernel hears nothing.
-      staleAttributes.append(id)
-      return []
-    default: throw .notATerminal
-    }
-  }
-
-  private func inodeFile(_ slot: Slot) throws(Errno) -> SharedDescriptor {
-    if isDirectory(slot) { return try descriptor(of: slot, at: 0) }
-    guard table[slot].type == .regular else { throw .notATerminal }
-    if let side = existingFileSide(slot), let open = side.writer ?? side.reader { return open }
-    return try openFile(slot, [.readOnly, .nonBlocking])
   }
 }

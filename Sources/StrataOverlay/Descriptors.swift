@@ -28,8 +28,10 @@ package struct DescriptorBudget {
   /// Closes what a file's node holds.
   mutating func drop(_ slot: Slot, _ side: FileSide) {
     openFiles -= (side.reader == nil ? 0 : 1) + (side.writer == nil ? 0 : 1)
+    openFiles -= side.remains == nil ? 0 : 1
     side.reader = nil
     side.writer = nil
+    side.remains = nil
     files.remove(slot)
   }
 }
@@ -263,7 +265,7 @@ extension MergedTree {
   /// of it, as a program does that opens its /proc/self/fd again.
   func openFile(_ slot: Slot, _ flags: OpenFlags) throws(Errno) -> SharedDescriptor {
     if table[slot].flags.contains(.orphan), let side = existingFileSide(slot), side.data == nil,
-      let open = side.reader ?? side.writer
+      let open = side.reader ?? side.writer ?? side.remains
     {
       let again = RawPath("/proc/self/fd/\(open.view.rawValue)")
       return SharedDescriptor(try FileDescriptor.workingDirectory.open(again, flags))
@@ -289,10 +291,19 @@ extension MergedTree {
     }
   }
 
-  /// Keeps an open file reachable whose last name is about to go.
+  /// Keeps a file reachable whose last name is about to go: an open one, and one that somebody may hold
+  /// by O_PATH, of which the kernel tells nothing, as long as descriptors are to spare.
   func pin(_ slot: Slot) {
-    guard !isDirectory(slot), let side = existingFileSide(slot), side.opens > 0 else { return }
-    _ = try? reader(slot)
-    if side.writingOpens > 0 { _ = try? writer(slot) }
+    guard table[slot].type == .regular else { return }
+    if let side = existingFileSide(slot), side.opens > 0 {
+      _ = try? reader(slot)
+      if side.writingOpens > 0 { _ = try? writer(slot) }
+      return
+    }
+    guard table[slot].lookups > 0, budget.openFiles < budget.limit / 2, let place = try? location(of: slot),
+      let remains = try? place.directory.view.open(place.name, [.path, .noFollow])
+    else { return }
+    fileSide(slot).remains = SharedDescriptor(remains)
+    counted(slot)
   }
 }

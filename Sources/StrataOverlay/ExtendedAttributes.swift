@@ -110,11 +110,12 @@ extension MergedTree {
     let slot = try table.slot(of: id)
     if !options.xattrs { throw .noFunction }
     _ = try requireUpper()
+    try requireUnprotected(slot)
     guard let stored = storedName(name, of: slot) else { throw .operationNotPermitted }
     if setting != .any {
       let exists = try hasXattr(stored, slot)
-      if setting == .create, exists { throw .fileExists }
-      if setting == .replace, !exists { throw .noData }
+      if setting.contains(.create), exists { throw .fileExists }
+      if setting.contains(.replace), !exists { throw .noData }
     }
     let converted = try layers[0].mapping.converted(value, of: name, .toStored)
     try copyUp(slot)
@@ -131,6 +132,7 @@ extension MergedTree {
     let slot = try table.slot(of: id)
     if !options.xattrs { throw .noFunction }
     _ = try requireUpper()
+    try requireUnprotected(slot)
     guard let stored = storedName(name, of: slot) else { throw .noData }
     // Removing an ACL that is not there is no error.
     let isACL = name.hasPrefix("system.posix_acl_")

@@ -133,6 +133,7 @@ extension MergedTree {
     table[slot].side = sides.add(side)
     table[slot].layer = top.layer
     if hasUpper, top.layer == 0 { table[slot].flags.insert(.upper) }
+    noteProtection(slot, raw)
     // All are taken out first: one that is not counted yet must not be closed as the oldest.
     let descriptors = side.layers.map(\.descriptor)
     for position in side.layers.indices { side.layers[position].descriptor = nil }
@@ -173,8 +174,9 @@ extension MergedTree {
     let slot = table.insert(name, in: parent, type: shown.type)
     table[slot].layer = layer
     table[slot].inode = number
+    if upper { table[slot].flags.insert(.upper) }
+    noteProtection(slot, raw)
     if upper {
-      table[slot].flags.insert(.upper)
       if raw.linkCount > 1 { registerHardLink(slot, key: number) }
       if let origin = try originNumber(of: name, in: parent, type: shown.type) {
         table[slot].inode = origin

@@ -167,6 +167,7 @@ package final class MergedTree {
     let lower = present.first { $0.layer != 0 || !hasUpper } ?? present[0]
     let status = try layers[Int(lower.layer)].root.view.status()
     table[.root].inode = inodes.number(of: status)
+    noteProtection(.root, try layers[0].root.view.status())
     if let upper = layers.first, hasUpper, let name = upper.override,
       (try? upper.root.view.xattr(name)) == nil
     {

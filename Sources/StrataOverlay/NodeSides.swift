@@ -64,6 +64,9 @@ package final class FileSide {
   /// Descriptors belong to the node: one for reading, one for writing (and reading, where allowed).
   package var reader: SharedDescriptor?
   package var writer: SharedDescriptor?
+  /// Of a file whose last name went while the kernel knew it and nobody had it open: enough to open it
+  /// again for who holds it by O_PATH.
+  package var remains: SharedDescriptor?
   /// The writer cannot read: the file's owner may not.
   package var writerIsWriteOnly = false
   /// The writer only appends, as nothing else may be done with the file (chattr +a).

@@ -42,6 +42,12 @@ package struct NodeFlags: OptionSet, Sendable {
   package static let givenAhead = NodeFlags(rawValue: 1 << 11)
   /// A lower file that is worth letting the kernel read by itself where nothing is ever copied up.
   package static let isLong = NodeFlags(rawValue: 1 << 12)
+  /// Nothing of it may change (chattr +i).
+  package static let immutable = NodeFlags(rawValue: 1 << 13)
+  /// Content, or names, can only be added to it (chattr +a).
+  package static let appendOnly = NodeFlags(rawValue: 1 << 14)
+  /// The two above are what the layer says, the upper's own mark included.
+  package static let knownProtection = NodeFlags(rawValue: 1 << 15)
   /// An upper file that has, or had, several names.
   package static let upperHardLink = NodeFlags(rawValue: 1 << 7)
 }

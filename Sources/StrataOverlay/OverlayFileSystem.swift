@@ -48,6 +48,8 @@ package final class OverlayFileSystem: FileSystem {
 
   package func negotiate(_ connection: inout Negotiation) {
     if options.acl { connection.wanted.insert(.posixACL) }
+    // The kernel then tells who asks only where something is made: all else it decides by itself.
+    if options.mount.defaultPermissions { connection.wanted.insert(.allowIDMap) }
     guard wantsPassthrough else { return }
     connection.wanted.insert(.passthrough)
     // More would let this mount lie on stacked file systems, and no overlay on this mount.

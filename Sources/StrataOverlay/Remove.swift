@@ -11,6 +11,8 @@ extension MergedTree {
     guard let (victim, status) = try resolve(name, in: parent) else {
       throw .noSuchFileOrDirectory
     }
+    try requireUnprotected(parent)
+    try requireUnprotected(victim)
     if isDirectory(victim) { throw .isADirectory }
     try copyUp(parent)
     let directory = try upperDescriptor(of: parent)
@@ -18,7 +20,6 @@ extension MergedTree {
     let needsWhiteout = state.hasLower && !state.hasMarker
     if hasOneName(victim) { pin(victim) }
     if !isUpper(victim) {
-      try requireRemovable(directory.view)
       try work.placeWhiteout(at: name, in: directory.view)
     } else if needsWhiteout {
       try work.cover(name, in: directory.view)
@@ -36,6 +37,8 @@ extension MergedTree {
     guard let (victim, status) = try resolve(name, in: parent) else {
       throw .noSuchFileOrDirectory
     }
+    try requireUnprotected(parent)
+    try requireUnprotected(victim)
     guard isDirectory(victim) else { throw .notADirectory }
     guard try isEmpty(victim) else { throw .directoryNotEmpty }
     try copyUp(parent)
@@ -45,7 +48,6 @@ extension MergedTree {
     // Somebody may have it open: what the file system says of it afterwards is kept.
     let open = isUpper(victim) ? try descriptor(of: victim, at: 0) : nil
     if open == nil {
-      try requireRemovable(directory.view)
       try work.placeWhiteout(at: name, in: directory.view)
     } else if needsWhiteout {
       work.discard(try work.exchange(name, in: directory.view))
@@ -55,11 +57,6 @@ extension MergedTree {
     noteRemoved(name, in: parent, state, whiteout: needsWhiteout, work)
     let last = open.flatMap { try? overridden($0.view.status(), $0.view, layer: 0) }
     orphan(victim, name, in: parent, last ?? status)
-  }
-
-  /// EPERM for a directory to which names may only be added (chattr +a): a whiteout adds one.
-  private func requireRemovable(_ directory: FileDescriptor) throws(Errno) {
-    if try directory.status().isAppendOnly { throw .operationNotPermitted }
   }
 
   /// Removes an upper directory in which no user sees anything, but which may hold whiteouts.
@@ -144,6 +141,8 @@ extension MergedTree {
     if name.count > 255 { throw .nameTooLong }
     if table[parent].flags.contains(.orphan) { throw .noSuchFileOrDirectory }
     if try resolve(name, in: parent) != nil { throw .fileExists }
+    try requireMutable(parent)
+    try requireUnprotected(slot)
     try copyUp(slot)
     try copyUp(parent)
     let directory = try upperDescriptor(of: parent)

@@ -31,6 +31,13 @@ extension MergedTree {
     if flags.contains(.noReplace), target != nil { throw .fileExists }
     if exchanges, target == nil { throw .noSuchFileOrDirectory }
     if let (slot, _) = target, slot == source { return }
+    try requireUnprotected(parent)
+    try requireMutable(newParent)
+    try requireUnprotected(source)
+    if let (slot, _) = target {
+      try requireUnprotected(newParent)
+      try requireUnprotected(slot)
+    }
     try requireMovable(source)
     if exchanges, let (slot, _) = target { try requireMovable(slot) }
     if !exchanges, let (slot, _) = target { try checkReplacement(of: slot, by: source) }

@@ -11,6 +11,7 @@ extension MergedTree {
   ) throws(Errno) -> Attributes {
     let slot = try table.slot(of: id)
     _ = try requireUpper()
+    try requireSettable(slot, changes)
     var owner: FileSystemIdentity?
     // Nothing at all is chown(2) with neither id too: it dates the change and drops privileges.
     if changes.uid != nil || changes.gid != nil || changes.isEmpty {
@@ -57,9 +58,9 @@ extension MergedTree {
   /// The attributes of an object of which nothing else is left.
   private func remains(of slot: Slot) -> FileStatus? {
     if let side = sides.directory(table[slot].side) { return side.lastStatus }
-    guard let side = existingFileSide(slot), side.reader == nil, side.writer == nil else {
-      return nil
-    }
+    guard let side = existingFileSide(slot), side.reader == nil, side.writer == nil,
+      side.remains == nil
+    else { return nil }
     return side.lastStatus
   }
 
@@ -128,7 +129,7 @@ extension MergedTree {
       return table[slot].flags.contains(.orphan) ? nil : try? descriptor(of: slot, at: 0)
     }
     guard let side = existingFileSide(slot), side.data == nil else { return nil }
-    return side.writer ?? side.reader
+    return side.writer ?? side.reader ?? (side.remains == nil ? nil : try? reader(slot))
   }
 
   /// Sets the permission bits of an upper object.
@@ -186,7 +187,7 @@ extension MergedTree {
     var mode = withoutPrivileges(status.permissions)
     if mode & 0o2000 != 0 {
       let group = shown(status, of: slot).gid
-      if context.gid != group, !CallerProcess(context).groups.contains(group) { mode &= ~0o2000 }
+      if !CallerProcess(context).groups.contains(group) { mode &= ~0o2000 }
     }
     if mode != status.permissions { try setMode(slot, mode) }
     if table[slot].type != .regular || table[slot].flags.contains(.withoutXattrs) { return }

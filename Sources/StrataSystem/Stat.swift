@@ -94,6 +94,8 @@ public struct FileStatus: Sendable {
   package var isMountRoot: Bool { attributes & 0x2000 != 0 }
   /// Whether content can only be added (STATX_ATTR_APPEND).
   package var isAppendOnly: Bool { attributes & 0x20 != 0 }
+  /// Whether nothing of it may change (STATX_ATTR_IMMUTABLE).
+  package var isImmutable: Bool { attributes & 0x10 != 0 }
 
   init(_ s: cstrata_stat) {
     inode = s.ino

@@ -1,10 +1,15 @@
 import CStrata
 
 /// XATTR_CREATE and XATTR_REPLACE of setxattr(2).
-package enum XattrSetting: Int32, Sendable {
-  case any = 0
-  case create = 1
-  case replace = 2
+///
+/// Both together are allowed and always fail: with EEXIST or with ENODATA.
+package struct XattrSetting: OptionSet, Sendable {
+  package let rawValue: Int32
+  package init(rawValue: Int32) { self.rawValue = rawValue }
+
+  package static let any: XattrSetting = []
+  package static let create = XattrSetting(rawValue: 1)
+  package static let replace = XattrSetting(rawValue: 2)
 }
 
 /// Extended attributes of an open file (not O_PATH), of an O_PATH descriptor through procfs, and of a

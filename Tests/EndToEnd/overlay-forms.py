@@ -1241,6 +1241,198 @@ def inode_flags(lab):
         subprocess.run(["chattr", "-a", m + "/f", m + "/d"], check=True)
 
 
+def shown_flags(path):
+    return subprocess.run(["lsattr", "-d", path], capture_output=True, text=True, check=True).stdout.split()[0]
+
+
+@case
+def protecting_flags_are_kept_as_the_kernel_keeps_them(lab):
+    """As a mark of the upper: a real flag could not be moved into place, nor removed with the layer."""
+    for name in ("f", "g", "d/x"):
+        put(lab.lower(1) + "/" + name, name)
+    m = lab.mount()
+    put(m + "/h")
+    for name in ("f", "h", "d"):
+        subprocess.run(["chattr", "+i", m + "/" + name], check=True)
+        assert "i" not in shown_flags(lab.upper + "/" + name)
+        same(os.getxattr(lab.upper + "/" + name, "trusted.overlay.protattr"), b"i")
+
+    def check():
+        for name in ("f", "h"):
+            assert "i" in shown_flags(m + "/" + name)
+            fails(errno.EPERM, put, m + "/" + name, "x")
+            fails(errno.EPERM, os.chmod, m + "/" + name, 0o600)
+            fails(errno.EPERM, os.unlink, m + "/" + name)
+            fails(errno.EPERM, os.rename, m + "/" + name, m + "/other")
+            fails(errno.EPERM, os.rename, m + "/g", m + "/" + name)
+            fails(errno.EPERM, os.link, m + "/" + name, m + "/other")
+            fails(errno.EPERM, os.setxattr, m + "/" + name, "user.x", b"")
+            fails(errno.EPERM, os.utime, m + "/" + name)
+            fails(errno.EPERM, os.truncate, m + "/" + name, 0)
+        fails(errno.EPERM, put, m + "/d/new")
+        fails(errno.EPERM, os.unlink, m + "/d/x")
+        assert "protattr" not in " ".join(os.listxattr(m + "/f"))
+
+    check()
+    lab.again()
+    check()
+    lab.unmount()
+    lab.kernel()
+    check()
+    subprocess.run(["chattr", "-i", m + "/h", m + "/d"], check=True)
+    lab.unmount()
+    lab.mount()
+    put(m + "/h", "h")
+    put(m + "/d/new")
+    subprocess.run(["chattr", "-i", "+a", m + "/f"], check=True)
+    same(os.getxattr(lab.upper + "/f", "trusted.overlay.protattr"), b"a")
+    fails(errno.EPERM, put, m + "/f", "x")
+    fails(errno.EPERM, os.truncate, m + "/f", 9)
+    os.utime(m + "/f")
+    with open(m + "/f", "a") as f:
+        f.write("+")
+    subprocess.run(["chattr", "-a", m + "/f"], check=True)
+    same(get(m + "/f"), "f+")
+    assert not any("protattr" in n for n in os.listxattr(lab.upper + "/f"))
+
+
+@case
+def protecting_flags_of_lowers_hold(lab):
+    names = ["i", "a", "di/x", "da/x"]
+    for name in names:
+        put(lab.lower(1) + "/" + name, name)
+    low = [lab.lower(1) + "/" + n for n in ("i", "di", "a", "da")]
+    subprocess.run(["chattr", "+A", *low], check=True)
+    try:
+        subprocess.run(["chattr", "+i", *low[:2]], check=True)
+        subprocess.run(["chattr", "+a", *low[2:]], check=True)
+        m = lab.mount()
+        for name in ("i", "a"):
+            fails(errno.EPERM, put, m + "/" + name, "x")
+            fails(errno.EPERM, os.unlink, m + "/" + name)
+        with open(m + "/a", "a") as f:
+            f.write("+")
+        same(get(m + "/a"), "a+")
+        fails(errno.EPERM, put, m + "/di/new")
+        put(m + "/da/new")
+        for name in ("di/x", "da/x"):
+            fails(errno.EPERM, os.unlink, m + "/" + name)
+            put(m + "/" + name, "y")
+        same(os.getxattr(lab.upper + "/di", "trusted.overlay.protattr"), b"i")
+        same(os.getxattr(lab.upper + "/a", "trusted.overlay.protattr"), b"a")
+        assert all("A" in shown_flags(m + n) for n in ("/i", "/a", "/di", "/da"))
+        lab.again()
+        fails(errno.EPERM, put, m + "/a", "x")
+        fails(errno.EPERM, put, m + "/di/new")
+        subprocess.run(["chattr", "-a", "-i", m + "/a", m + "/di"], check=True)
+        put(m + "/a", "x")
+        put(m + "/di/new")
+        subprocess.run(["chattr", "-i", m + "/i"], check=True)
+        put(m + "/i", "x")
+    finally:
+        subprocess.run(["chattr", "-ia", *low], check=True)
+
+
+@case
+def create_and_replace_at_once(lab):
+    put(lab.lower(1) + "/f")
+    os.setxattr(lab.lower(1) + "/f", "user.there", b"")
+    m = lab.mount()
+    fails(errno.EEXIST, os.setxattr, m + "/f", "user.there", b"", 3)
+    fails(errno.ENODATA, os.setxattr, m + "/f", "user.missing", b"", 3)
+    fails(errno.EINVAL, os.setxattr, m + "/f", "user.there", b"", 4)
+    same(os.listdir(lab.upper), [])
+
+
+@case
+def handles_by_o_path_outlive_the_name(lab):
+    for name in ("low", "onto"):
+        put(lab.lower(1) + "/" + name, name)
+    m = lab.mount()
+    put(m + "/up", "up")
+    put(m + "/from", "from")
+    handles = {n: os.open(m + "/" + n, os.O_PATH) for n in ("low", "up", "onto")}
+    numbers = {n: os.fstat(fd).st_ino for n, fd in handles.items()}
+    os.unlink(m + "/low")
+    os.unlink(m + "/up")
+    os.rename(m + "/from", m + "/onto")
+    for name, fd in handles.items():
+        again = f"/proc/self/fd/{fd}"
+        same((os.fstat(fd).st_ino, os.fstat(fd).st_size), (numbers[name], len(name)))
+        same(get(again), name)
+        os.chmod(again, 0o604)
+        os.setxattr(again, "user.k", b"v")
+        with open(again, "r+") as f:
+            f.write("+")
+        same((get(again)[0], os.getxattr(again, "user.k"), oct(os.fstat(fd).st_mode)), ("+", b"v", "0o100604"))
+        same(os.fstat(fd).st_nlink, 0)
+    same((get(lab.lower(1) + "/low"), get(m + "/onto")), ("low", "from"))
+    for fd in handles.values():
+        os.close(fd)
+
+
+@case
+def mounts_of_the_mount_may_map_ids(lab):
+    put(lab.lower(1) + "/f", "f")
+    os.chown(lab.lower(1) + "/f", 33, 34)
+    os.chmod(lab.lower(1), 0o777)
+    os.chmod(lab.upper, 0o777)
+    m = lab.mount()
+    other = os.path.join(lab.base, "other")
+    os.mkdir(other)
+    call(libc.mount, m.encode(), other.encode(), None, 4096, None)
+    try:
+        idmapped(other, 200000)
+        same((os.stat(other + "/f").st_uid, os.stat(m + "/f").st_uid), (200033, 33))
+        as_user(200007, [], put, other + "/new")
+        as_user(200033, [], put, other + "/f", "x")
+        same((os.stat(m + "/new").st_uid, os.stat(lab.upper + "/new").st_gid), (7, 7))
+        os.chown(other + "/f", 200005, 200006)
+        same((os.stat(m + "/f").st_uid, os.stat(lab.upper + "/f").st_gid), (5, 6))
+        fails(errno.EOVERFLOW, as_user, 7, [], put, other + "/nobody")
+        os.chmod(m + "/new", 0o600)
+        fails(errno.EACCES, as_user, 200009, [], put, other + "/new", "x")
+    finally:
+        while libc.umount2(other.encode(), 2) == 0:
+            pass
+
+
+@case
+def copies_share_blocks_where_the_file_system_can(lab):
+    """FICLONE: the layers on one xfs."""
+    image = os.path.join(lab.base, "image")
+    with open(image, "wb") as f:
+        f.truncate(400 << 20)
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
+    disk = os.path.join(lab.base, "disk")
+    os.mkdir(disk)
+    subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+    try:
+        lab.layers = [disk + "/l1"]
+        lab.upper, lab.work = disk + "/upper", disk + "/work"
+        for path in (lab.layers[0], lab.upper, lab.work):
+            os.mkdir(path)
+        with open(disk + "/l1/f", "wb") as f:
+            f.write(random.Random(1).randbytes(1 << 20) * 64)
+        with open(disk + "/l1/small", "wb") as f:
+            f.write(b"x" * 40000)
+        m = lab.mount()
+        os.sync()
+        free = os.statvfs(disk).f_bavail
+        for name in ("f", "small"):
+            with open(m + "/" + name, "ab") as f:
+                f.write(b"end")
+                os.fsync(f.fileno())
+        os.sync()
+        taken = (free - os.statvfs(disk).f_bavail) * os.statvfs(disk).f_bsize
+        assert taken < 8 << 20, f"{taken} bytes of 64 MiB were copied"
+        with open(m + "/f", "rb") as f, open(disk + "/l1/f", "rb") as g:
+            same(f.read(), g.read() + b"end")
+    finally:
+        lab.unmount()
+        libc.umount2(disk.encode(), 2)
+
+
 @case
 def files_without_a_name(lab):
     lab.lower(1)

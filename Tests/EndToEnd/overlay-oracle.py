@@ -35,6 +35,22 @@ def run(*command, check=True):
     return result.returncode
 
 
+def set_flags(path, bits, kept=~0xF0):
+    """FS_IOC_SETFLAGS of a file or directory, as far as its file system has such flags."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        if stat.S_ISREG(os.fstat(fd).st_mode) or stat.S_ISDIR(os.fstat(fd).st_mode):
+            now = struct.unpack("<i", fcntl.ioctl(fd, 0x80086601, bytes(4)))[0]
+            fcntl.ioctl(fd, 0x40086602, struct.pack("<i", now & kept | bits))
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
 class Layers:
     """Makes the lower directories of a seed below a folder; the same seed makes the same."""
 
@@ -63,7 +79,8 @@ class Layers:
             fill=rng.randrange(256), mode=rng.choice([0o644, 0o600, 0o755, 0o4755, 0o2755, 0o444]),
             dirmode=rng.choice([0o755, 0o700, 0o2775, 0o1777, 0o555]), uid=rng.choice(IDS),
             gid=rng.choice(IDS), xattr=rng.random() < 0.2, acl=rng.random() < 0.08,
-            time=rng.randrange(10**9), hole=rng.random() < 0.2)
+            time=rng.randrange(10**9), hole=rng.random() < 0.2,
+            flags=rng.choice([0x10, 0x20, 0x80, 0x40]) if rng.random() < 0.04 and not self.userns else 0)
 
     def build(self, root, apart):
         """`apart`: every lower is a file system of its own."""
@@ -77,6 +94,9 @@ class Layers:
                 self.make(top, entry)
             for place, (directory, _, _) in enumerate(os.walk(top)):
                 os.utime(directory, (place, place))
+            for entry in plan:
+                if entry["flags"]:
+                    set_flags(os.path.join(top, entry["path"]), entry["flags"])
             made.append(top)
         return made
 
@@ -91,7 +111,7 @@ class Layers:
             return
         try:
             getattr(self, "make_" + e["kind"])(top, path, e)
-        except FileExistsError:
+        except (FileExistsError, NotADirectoryError):
             return
         os.chown(path, e["uid"], e["gid"], follow_symlinks=False) if os.path.lexists(path) else None
         if os.path.lexists(path) and not os.path.islink(path):
@@ -237,6 +257,10 @@ class Side:
     def remove(self):
         for fd in self.fds.values():
             os.close(fd)
+        for top in self.lowers + [self.upper]:
+            for directory, dirs, files in os.walk(top):
+                for name in [directory] + [os.path.join(directory, n) for n in files]:
+                    set_flags(name, 0, ~0x30)
         for path in [self.mp] + self.lowers:
             while os.path.ismount(path):
                 if libc.umount2(path.encode(), 2) < 0:
@@ -535,7 +559,7 @@ class Side:
         try:
             if stat.S_ISREG(os.fstat(fd).st_mode) or stat.S_ISDIR(os.fstat(fd).st_mode):
                 now = struct.unpack("<i", fcntl.ioctl(fd, 0x80086601, bytes(4)))[0]
-                fcntl.ioctl(fd, 0x40086602, struct.pack("<i", now & ~0xC0 | bits))
+                fcntl.ioctl(fd, 0x40086602, struct.pack("<i", now & ~0xF0 | bits))
         finally:
             os.close(fd)
 
@@ -543,7 +567,7 @@ class Side:
         fd = os.open(self.path(p), os.O_RDONLY | os.O_NONBLOCK)
         try:
             if stat.S_ISREG(os.fstat(fd).st_mode) or stat.S_ISDIR(os.fstat(fd).st_mode):
-                return struct.unpack("<i", fcntl.ioctl(fd, 0x80086601, bytes(4)))[0] & 0xC0
+                return struct.unpack("<i", fcntl.ioctl(fd, 0x80086601, bytes(4)))[0] & 0xF0
         finally:
             os.close(fd)
 
@@ -695,6 +719,8 @@ class Walk:
 
     def __init__(self, rng, side, userns):
         self.rng, self.side, self.userns = rng, side, userns
+        # Names that were given protecting flags: they are to be let go some time.
+        self.protected = []
 
     def existing(self):
         names = []
@@ -748,7 +774,8 @@ class Walk:
             (3, lambda: ("fdmake", key, rng.choice(NAMES), rng.choice(["file", "dir", "unlink", "stat", "stat"]))),
             (2, lambda: ("access", old(), rng.randrange(8))),
             (2, lambda: ("readlink", old())),
-            (1, lambda: ("setflags", old(), rng.choice([0, 0x80, 0x40, 0xC0]))),
+            (1, lambda: ("setflags", old(), rng.choice([0, 0, 0x80, 0x40, 0xC0, 0x10, 0x20]))),
+            (2, lambda: ("setflags", rng.choice(self.protected or [old()]), 0)),
             (1, lambda: ("getflags", old())),
             (6, lambda: ("create", new(), mode() & 0o777, rng.choice([0, 0o22, 0o77]), data())),
             (6, lambda: ("mkdir", new(), rng.choice([0o777, 0o755, 0o700]), rng.choice([0, 0o22, 0o77]))),
@@ -763,14 +790,14 @@ class Walk:
             (5, lambda: ("chown", old(), rng.choice(IDS + [-1]), rng.choice(IDS + [-1]))),
             (3, lambda: ("utime", old(), rng.randrange(10**9))),
             (3, lambda: ("truncate", old(), rng.choice([0, 1, 100, 9000]))),
-            (3, lambda: ("setxattr", old(), xattr, data()[:100], rng.choice([0, 0, 1, 2]))),
+            (3, lambda: ("setxattr", old(), xattr, data()[:100], rng.choice([0, 0, 1, 2, 3]))),
             (2, lambda: ("getxattr", old(), xattr)),
             (2, lambda: ("removexattr", old(), xattr)),
             (5, lambda: ("stat", old())),
             (3, lambda: ("listdir", rng.choice(dirs))),
             (3, lambda: ("mknod", new(), rng.choice([stat.S_IFIFO | 0o644, stat.S_IFSOCK | 0o600, stat.S_IFREG | 0o640, stat.S_IFCHR | 0o644, stat.S_IFBLK | 0o600]),
                          rng.choice([0, os.makedev(7, 1)]))),
-            (3, lambda: ("open", key, old(), rng.choice([os.O_RDONLY, os.O_RDWR, os.O_WRONLY]) | os.O_NONBLOCK)),
+            (3, lambda: ("open", key, old(), rng.choice([os.O_RDONLY, os.O_RDWR, os.O_WRONLY, os.O_PATH]) | os.O_NONBLOCK)),
             (1, lambda: ("close", key)),
             (3, lambda: ("fdread", key, rng.choice([0, 2]), 6000)),
             (3, lambda: ("fdwrite", key, rng.choice([0, 7]), data())),
@@ -785,7 +812,10 @@ class Walk:
             (3, lambda: ("create_as", new(), rng.choice(IDS[1:4]), rng.choice(IDS[1:4]), mode())),
             (3, lambda: ("mkdir_as", new(), rng.choice(IDS[1:4]), rng.choice(IDS[1:4]), 0o777)),
         ]
-        return rng.choices([c for _, c in choices], [w for w, _ in choices])[0]()
+        operation = rng.choices([c for _, c in choices], [w for w, _ in choices])[0]()
+        if operation[0] == "setflags" and operation[2] & 0x30:
+            self.protected = (self.protected + [operation[1]])[-5:]
+        return operation
 
 
 class Plan:
@@ -921,6 +951,12 @@ def same(op, kernel, ours):
     # The kernel counts whiteouts by attribute when it looks whether a directory is empty.
     if op[0] in ("rmdir", "rename") and kernel == ("error", "ENOTEMPTY") and ours == ("ok", None):
         return None
+    # The kernel part of FUSE knows of no flags that protect a file, so it looks at modes and types first, and
+    # access(2) at nothing else.
+    if kernel == ("error", "EPERM") and ours in [("error", e) for e in ("EACCES", "EINVAL", "ENOTDIR", "EISDIR")]:
+        return True
+    if op[0] == "access" and op[2] & os.W_OK and (kernel, ours) == (("ok", False), ("ok", True)):
+        return True
     # A FUSE file system refuses what its kernel part never hands on.
     if op[0] == "fallocate" and ours == ("error", "ENOTSUP"):
         return True
