@@ -300,7 +300,8 @@ extension MergedTree {
       if side.writingOpens > 0 { _ = try? writer(slot) }
       return
     }
-    guard table[slot].lookups > 0, budget.openFiles < budget.limit / 2, let place = try? location(of: slot),
+    guard table[slot].lookups > 0, budget.openFiles < budget.limit / 2,
+      let place = try? location(of: slot),
       let remains = try? place.directory.view.open(place.name, [.path, .noFollow])
     else { return }
     fileSide(slot).remains = SharedDescriptor(remains)

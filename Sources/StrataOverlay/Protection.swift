@@ -88,7 +88,8 @@ extension MergedTree {
   func copyInodeFlags(of slot: Slot, from lower: FileDescriptor, to copy: FileDescriptor)
     throws(Errno)
   {
-    guard let flags = try? lower.control(ControlCommand.getFlags, [UInt8](repeating: 0, count: 8)) else {
+    guard let flags = try? lower.control(ControlCommand.getFlags, [UInt8](repeating: 0, count: 8))
+    else {
       return
     }
     let own = flags.littleEndian32(at: 0)
@@ -123,7 +124,8 @@ extension MergedTree {
 
   /// Sets inode flags of an upper file: the protecting ones by mark, the rest as they are.
   func setInodeFlags(_ slot: Slot, _ command: UInt32, _ input: [UInt8]) throws(Errno) {
-    let protecting = command == ControlCommand.setFlags ? Self.protectingFlags : Self.protectingXFlags
+    let protecting =
+      command == ControlCommand.setFlags ? Self.protectingFlags : Self.protectingXFlags
     var block = input + [UInt8](repeating: 0, count: max(0, 28 - input.count))
     let wanted = block.littleEndian32(at: 0)
     let immutable = wanted & protecting & (command == ControlCommand.setFlags ? 0x10 : 0x8) != 0

@@ -27,6 +27,7 @@ extension MergedTree {
     indexBytes += index.byteCount
     side.index = index
     indexed.insert(slot)
+    if side.isImpure { try numberDirectories(index, slot, side) }
   }
 
   /// Lists one layer's directory into the builder.
@@ -97,6 +98,24 @@ extension MergedTree {
       } else if let number = try originNumber(of: name, in: slot, type: entry.type) {
         index.update(name) { $0.inode = number }
       }
+    }
+  }
+
+  /// Upper directories that were renamed continue in the lowers under another name, whose number they show.
+  private func numberDirectories(
+    _ index: DirectoryIndex, _ slot: Slot, _ side: DirectorySide
+  ) throws(Errno) {
+    var directories: [(RawPath, DirectoryIndex.Entry)] = []
+    var position = index.position(after: 0)
+    while let entry = index.next(from: &position) {
+      guard entry.flags.contains(.upper), entry.type == .directory else { continue }
+      directories.append((index.name(of: entry), entry))
+    }
+    for (name, entry) in directories {
+      guard let (node, _) = try resolve(name, entry, in: slot, side) else { continue }
+      let number = table[node].inode
+      side.index?.update(name) { $0.inode = number }
+      release(node)
     }
   }
 

@@ -21,13 +21,20 @@ seeds() { # first, count, count with --long
 @test "marks, options and traps of overlay mounts" {
   need setcap
   need chattr
+  need mkfs.xfs
   need fuse-overlayfs
   run -0 python3 "$HERE/overlay-forms.py" "$OVERLAY" --dir "$T"
 }
 
 @test "random histories agree with the kernel's overlay" {
-  seeds 1 25 400
+  seeds 1 20 400
   run -0 python3 "$HERE/overlay-oracle.py" "$OVERLAY" --dir "$T" --seed "$first" --count "$count" --ops 250
+}
+
+@test "random histories agree with the kernel's overlay where every read and write comes to the daemon" {
+  seeds 201 8 200
+  run -0 python3 "$HERE/overlay-oracle.py" "$OVERLAY" --dir "$T" --seed "$first" --count "$count" --ops 250 \
+    --option ,passthrough=off
 }
 
 @test "random histories agree with the kernel's overlay in a user namespace" {

@@ -863,6 +863,24 @@ def redirects_are_written(lab):
 
 
 @case
+def renamed_directories_are_listed_under_the_numbers_they_show(lab):
+    """Also where a listing comes without the attributes of its names, as behind the first part."""
+    for number in range(400):
+        put(lab.lower(1) + f"/a/f{number}")
+    for number in range(40):
+        os.makedirs(lab.lower(1) + f"/a/d{number}")
+    m = lab.mount("redirect_dir=on")
+    for number in range(40):
+        os.rename(m + f"/a/d{number}", m + f"/a/e{number}")
+    m = lab.again("redirect_dir=on")
+    with os.scandir(m + "/a") as entries:
+        listed = {e.name: e.inode() for e in entries}
+    for name, number in listed.items():
+        same((name, os.stat(m + "/a/" + name).st_ino), (name, number))
+    same(len(listed), 440)
+
+
+@case
 def redirects_through_redirects(lab):
     """A directory that was moved twice, its upper being a lower the second time."""
     put(lab.lower(9) + "/d/pop/b", "b")
