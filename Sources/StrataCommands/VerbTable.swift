@@ -21,7 +21,8 @@ package enum VerbTable {
     .addNames, .setNames, .removeNames, .metadata, .setMetadata,
   ]
   private static let store: [Verb] = [
-    .info, .status, .config, .check, .gc, .prune, .diskUse, .dedup, .unshare, .shutdown, .wipe,
+    .info, .status, .config, .doctor, .check, .gc, .prune, .diskUse, .dedup, .unshare, .shutdown,
+    .wipe,
     .completions, .manual, .version,
   ]
 

@@ -104,6 +104,41 @@ time.sleep(60)' "$G/overlay/tempdirs/lock-2" >"$T/held" 3>&- &
   strata images | grep demo
 }
 
+@test "doctor: nothing to say about a good store, and what to do about a bad one" {
+  strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+  local before
+  before=$(find "$G" "$R" | sort)
+  strata doctor >"$T/out"
+  ! grep -E '^(warning|problem)' "$T/out"
+  grep -E '^ok +trial mount ' "$T/out"
+  # Nothing of the trial stays.
+  [[ $(find "$G" "$R" | sort) == "$before" ]]
+  check_clean
+
+  refused "1 problem" -- strata --storage-opt overlay.mount_program=/bin/false doctor
+  grep -E '^problem +trial mount .*/bin/false' "$T/refused.out"
+  [[ $(strata doctor --json | jq -r '.[] | select(.subject == "trial mount").state') == ok ]]
+
+  rm -rf "$G/overlay/$(top_layer)"
+  mkdir "$G/overlay/$(printf '%064d' 7)"
+  refused "problem" -- strata doctor
+  grep -E "^problem +(layer|image) " "$T/refused.out"
+  grep -E "^warning +garbage .*strata gc" "$T/refused.out"
+
+  echo '[{"id": ' >"$G/overlay-containers/containers.json"
+  refused "problem" -- strata doctor
+  grep -E "^problem +records .*containers.json.*offset" "$T/refused.out"
+  cat >"$T/storage.conf" <<END
+[storage]
+driver = "overlay"
+graphroot = "$G"
+runroot = "$R"
+colour = "blue"
+END
+  CONTAINERS_STORAGE_CONF=$T/storage.conf "$STRATA" doctor 2>/dev/null >"$T/out" || true
+  grep -E "^warning +configuration .*storage.conf:5: .*colour" "$T/out"
+}
+
 @test "copy: files into and out of a layer, and nothing out of its root" {
   local box
   box=$(container demo)
