@@ -2,14 +2,6 @@
 load lib/common.bash
 load lib/ordinary-user.bash
 
-setup_file() {
-  ((EUID == 0)) || return 0
-  make_user
-}
-teardown_file() {
-  ((EUID == 0)) || return 0
-  remove_user
-}
 setup() {
   begin
   need_root # to make the user

@@ -3,13 +3,17 @@
 
 USER_NAME=strata-e2e
 
-make_user() {
+setup_file() {
+  ((EUID == 0)) || return 0
   id "$USER_NAME" >/dev/null 2>&1 || useradd --system --no-create-home --shell /bin/bash \
     --add-subids-for-system "$USER_NAME"
   grep -q "^$USER_NAME:" /etc/subuid && grep -q "^$USER_NAME:" /etc/subgid
 }
 
-remove_user() { userdel "$USER_NAME" 2>/dev/null || true; }
+teardown_file() {
+  ((EUID == 0)) || return 0
+  userdel "$USER_NAME" 2>/dev/null || true
+}
 
 # A home for one test; the store lies in it.
 make_home() {
