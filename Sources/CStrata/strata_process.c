@@ -183,3 +183,39 @@ int cstrata_available_cores(void) {
   if (sched_getaffinity(0, sizeof set, &set) != 0) return -errno;
   return CPU_COUNT(&set);
 }
+
+int cstrata_current_core(void) { return sched_getcpu(); }
+
+int cstrata_leave_core(int core) {
+  cpu_set_t set;
+  /* The first thread's set is the process's own. */
+  if (sched_getaffinity(getpid(), sizeof set, &set) != 0) return -errno;
+  if (core >= 0 && core < CPU_SETSIZE) CPU_CLR(core, &set);
+  if (CPU_COUNT(&set) == 0) return 0;
+  RETURN(sched_setaffinity(0, sizeof set, &set));
+}
+
+int cstrata_move_to_core(int core) {
+  cpu_set_t before, one;
+  if (core < 0 || core >= CPU_SETSIZE) return -EINVAL;
+  if (sched_getaffinity(0, sizeof before, &before) != 0) return -errno;
+  if (!CPU_ISSET(core, &before)) return -EINVAL;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  if (sched_setaffinity(0, sizeof one, &one) != 0) return -errno;
+  RETURN(sched_setaffinity(0, sizeof before, &before));
+}
+
+int cstrata_lower_thread_priority(void) { RETURN(setpriority(PRIO_PROCESS, 0, 19)); }
+
+void cstrata_relax_core(int times) {
+  for (int i = 0; i < times; i++) {
+#if defined(__x86_64__)
+    __asm__ volatile("pause");
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#else
+    __asm__ volatile("");
+#endif
+  }
+}

@@ -91,10 +91,14 @@ package final class Session: Sendable {
       let looks = spin.isLooking
       if looks { spin.look(device) }
       let start = looks ? 0 : monotonicNanoseconds()
+      if !looks { spin.sleeps(start) }
       do throws(Errno) {
         var span = unsafe memory.mutableBytes
         let count = try device.read(into: &span)
-        if !looks { spin.slept(monotonicNanoseconds() - start) }
+        if !looks {
+          let now = monotonicNanoseconds()
+          spin.slept(now - start, until: now, for: unsafe RequestGlance(memory, count: count))
+        }
         // The device gives no empty read; a test's socket does at its end.
         if count == 0 { return nil }
         if count >= Request.headerSize { return count }

@@ -35,6 +35,10 @@ teardown() { finish; }
   run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" passed_through read_only
 }
 
+@test "a second core is kept awake while one client asks, and only then" {
+  run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" awake
+}
+
 @test "SIGUSR1 prints what was done; a broken layer is told of by name and lived through" {
   need mkfs.ext4
   run -0 python3 "$HERE/overlay-serving.py" "$OVERLAY" --dir "$T" counted broken_layers

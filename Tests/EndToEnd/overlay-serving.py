@@ -440,6 +440,28 @@ def read_only(mount):
             assert m.unmount() == 0
 
 
+def awake(mount):
+    """On two cores a thread of low priority is busy while one client asks, and only then."""
+    def idle_threads(m):
+        for task in os.listdir(f"/proc/{m.daemon.pid}/task"):
+            with open(f"/proc/{m.daemon.pid}/task/{task}/stat") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+            if fields[16] == "19":
+                yield int(fields[11]) + int(fields[12])
+
+    two = os.cpu_count() == 2 and len(os.sched_getaffinity(0)) == 2
+    for options, expected in (([], two), (["-o", "spin=0"], False)):
+        with mount({"f": b"f"}, *options) as m:
+            for number in range(3000):
+                os.close(os.open(m.file(f"new{number}"), os.O_CREAT | os.O_WRONLY))
+            assert bool(list(idle_threads(m))) == expected, list(idle_threads(m))
+            time.sleep(0.1)
+            before = list(idle_threads(m))
+            time.sleep(0.5)
+            assert list(idle_threads(m)) == before, (before, list(idle_threads(m)))
+            assert m.unmount() == 0
+
+
 def counted(mount):
     with mount({"f": b"f" * 1000, "g": b"g"}) as m:
         before = m.counters()

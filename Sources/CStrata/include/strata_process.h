@@ -44,6 +44,11 @@ int cstrata_has_capability(int capability);
 int cstrata_set_umask_thread(unsigned mask);
 // How many cores this process may run on.
 int cstrata_available_cores(void);
+int cstrata_current_core(void);
+int cstrata_leave_core(int core);
+int cstrata_move_to_core(int core);
+int cstrata_lower_thread_priority(void);
+void cstrata_relax_core(int times);
 
 // Whole-file open-file-description locks. `type`: 0 read, 1 write, 2 unlock. wait = 0: EAGAIN if held.
 int cstrata_ofd_lock(int fd, int type, int wait);

@@ -27,3 +27,25 @@ struct Request {
     body = reader
   }
 }
+
+/// What the reader's pace depends on, of a request that was read and not yet parsed.
+struct RequestGlance {
+  /// The thread that asks; 0 where it is hidden, and in requests that nobody waits for.
+  let client: UInt32
+  /// It carries, or asks for, more than a few pages of data.
+  let isLarge: Bool
+
+  private static let largeSize: UInt32 = 16 << 10
+
+  /// `count` bytes were read into `memory`; the rest is of no meaning.
+  init(_ memory: UnsafeMutableRawBufferPointer, count: Int) {
+    func number(at offset: Int) -> UInt32 {
+      guard offset + 4 <= count else { return 0 }
+      return unsafe memory.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+    }
+    client = number(at: 32)
+    // The size in `fuse_read_in` lies behind handle and offset.
+    let isRead = number(at: 4) == Opcode.read.rawValue
+    isLarge = count > Int(Self.largeSize) || (isRead && number(at: 56) > Self.largeSize)
+  }
+}
