@@ -64,6 +64,7 @@ final class Completion: Sendable {
     Task { [weak self, weak tree] in
       var wait: UInt64 = 5
       while let self, let tree {
+        await tree.context.pace.calm()
         await turn.take()
         let isOver = await complete(tree, index, claim)
         await turn.give()

@@ -1,11 +1,14 @@
 import StrataSystem
 import Synchronization
 
-/// Holds back what nobody waits for: it is limited in its rate, and pauses while a reader waits.
-final class FetchPace: Sendable {
+/// Holds back what nobody waits for: it is limited in its rate, begins when it has become calm, and
+/// pauses while somebody waits.
+package final class FetchPace: Sendable {
   private struct State {
-    /// Reads that wait for bytes.
+    /// Reads that wait for bytes, and lookups that wait for an index.
     var readers = 0
+    /// When the last of them ended.
+    var lastEnd: UInt64 = 0
     /// When the bytes that were let through so far are all paid for.
     var paid: UInt64 = 0
   }
@@ -16,12 +19,40 @@ final class FetchPace: Sendable {
   /// The longest that readers hold one piece up: what is forced comes to its end beside them.
   private static let longestPause: UInt64 = 2_000_000_000
   private static let step: UInt64 = 10_000_000
+  /// How long nobody may have waited before a whole blob is begun.
+  ///
+  /// The layers of an image are looked up one behind the other, and then a container starts. What a blob
+  /// has on the way when somebody comes is before him on a slow link, and may be megabytes.
+  private static let calmTime: UInt64 = 2_000_000_000
+  /// The longest that a blob is put off by readers who never leave off.
+  private static let longestDelay: UInt64 = 30_000_000_000
 
   /// `rate` in bytes a second over everything but readers; nil for no limit.
-  init(rate: Int64?) { self.rate = rate }
+  package init(rate: Int64?) { self.rate = rate }
 
-  func readerBegan() { state.withLock { $0.readers += 1 } }
-  func readerEnded() { state.withLock { $0.readers -= 1 } }
+  package func readerBegan() { state.withLock { $0.readers += 1 } }
+
+  package func readerEnded() {
+    state.withLock {
+      $0.readers -= 1
+      $0.lastEnd = monotonicNanoseconds()
+    }
+  }
+
+  /// Returns when nobody has waited for a while, or when readers have put it off for long enough.
+  package func calm() async {
+    let start = monotonicNanoseconds()
+    var now = start
+    while now - start < Self.longestDelay {
+      let (readers, lastEnd) = state.withLock { ($0.readers, $0.lastEnd) }
+      // Who asks for it may be about to read.
+      let since = max(lastEnd, start)
+      if readers == 0, now >= since + Self.calmTime { return }
+      let wait = readers > 0 ? Self.calmTime / 4 : since + Self.calmTime - now
+      try? await Task.sleep(nanoseconds: wait)
+      now = monotonicNanoseconds()
+    }
+  }
 
   /// Returns when `count` bytes more may be asked for, or have come and the next ones may.
   func take(_ count: Int) async {

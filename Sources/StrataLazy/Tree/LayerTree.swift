@@ -83,6 +83,8 @@ final class LayerTree: Sendable {
   private func load(
     _ claim: @Sendable () async throws(Errno) -> LayerClaim
   ) async -> Result<LayerIndex, Errno> {
+    context.pace.readerBegan()
+    defer { context.pace.readerEnded() }
     do throws(StreamError) {
       let index = try await context.indexes.index(self, claim)
       state.withLock { $0.phase = .open(index) }
