@@ -1,28 +1,28 @@
-import StrataSystem
+package import StrataSystem
 import TOMLKit
 
 /// A value of a TOML file, freed from the library that read it.
-indirect enum SettingValue: Sendable, Equatable {
+package indirect enum SettingValue: Sendable, Equatable {
   case string(String)
   case bool(Bool)
   case integer(Int)
   case array([SettingValue])
   case table([String: SettingValue])
-  /// A number or a date: nothing that storage.conf holds.
+  /// A number or a date: nothing that any of our files holds.
   case other
 
   /// The member at a path of keys.
-  subscript(path: [String]) -> SettingValue? {
+  package subscript(path: [String]) -> SettingValue? {
     guard let first = path.first else { return self }
     guard case .table(let members) = self else { return nil }
     return members[first]?[Array(path.dropFirst())]
   }
 }
 
-/// One storage.conf as read.
-struct SettingsDocument: Sendable {
-  var path: RawPath
-  var content: SettingValue
+/// One TOML file as read.
+package struct SettingsDocument: Sendable {
+  package var path: RawPath
+  package var content: SettingValue
   private var text: String
 
   /// Reads and parses a file.
@@ -40,7 +40,7 @@ struct SettingsDocument: Sendable {
   }
 
   /// Parses a text; `path` is for messages.
-  init(text: String, path: RawPath) throws(ConfigurationError) {
+  package init(text: String, path: RawPath) throws(ConfigurationError) {
     self.path = path
     self.text = text
     do {
@@ -76,7 +76,7 @@ struct SettingsDocument: Sendable {
   /// The line on which a key stands, for warnings: the first line of its table that starts with it.
   ///
   /// The TOML library does not keep places, and a guess that finds nothing costs nothing.
-  func line(of path: [String]) -> Int? {
+  package func line(of path: [String]) -> Int? {
     guard let key = path.last else { return nil }
     let table = path.dropLast().joined(separator: ".")
     var current = ""

@@ -9,6 +9,14 @@ final class OperationCounts: Sendable {
     counts.withLock { $0[opcode < 64 ? Int(opcode) : 0] += 1 }
   }
 
+  /// The kinds that came at all, by name, in the order of their opcodes.
+  var named: [(name: String, count: UInt64)] {
+    counts.withLock { $0 }.enumerated().compactMap { opcode, count in
+      guard count > 0 else { return nil }
+      return (Opcode(rawValue: UInt32(opcode)).map { "\($0)" } ?? "opcode\(opcode)", count)
+    }
+  }
+
   /// `# OPERATIONS: 12: 7 lookup, 5 open`, the most frequent first.
   var line: String {
     let counts = counts.withLock { $0 }

@@ -61,6 +61,9 @@ package final class Session: Sendable {
     """
   }
 
+  /// How many requests of each kind came so far.
+  package var requestCounts: [(name: String, count: UInt64)] { operations.named }
+
   /// The largest READ, WRITE and READDIR: 256 pages, the kernel's default limit.
   static let largestTransfer = 1 << 20
   /// Room for the headers before a WRITE's bytes; a page, so that the kernel's own check passes.

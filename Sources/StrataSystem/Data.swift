@@ -32,6 +32,18 @@ extension FileDescriptor {
     return result
   }
 
+  /// Up to `count` bytes from here, in one call; none at the end.
+  ///
+  /// C: `read`.
+  package func bytes(atMost count: Int) throws(Errno) -> [UInt8] {
+    var result = [UInt8](repeating: 0, count: count)
+    let length = try unsafe result.withMutableMemory { memory throws(Errno) -> Int in
+      try checked { unsafe cstrata_read(rawValue, memory.baseAddress, memory.count) }
+    }
+    result.removeLast(count - length)
+    return result
+  }
+
   /// Writes all bytes, in as many calls as it takes.
   ///
   /// C: `write`.

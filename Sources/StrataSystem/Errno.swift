@@ -60,6 +60,7 @@ extension Errno {
   package static let notSupported = Errno(rawValue: EOPNOTSUPP)
   package static let staleHandle = Errno(rawValue: ESTALE)
   package static let notConnected = Errno(rawValue: ENOTCONN)
+  package static let connectionRefused = Errno(rawValue: ECONNREFUSED)
   package static let connectionAborted = Errno(rawValue: ECONNABORTED)
   package static let quotaExceeded = Errno(rawValue: EDQUOT)
   package static let protocolError = Errno(rawValue: EPROTO)

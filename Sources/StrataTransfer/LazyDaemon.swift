@@ -11,14 +11,13 @@ package func runLazyDaemon(_ words: [RawPath]) -> Int32 {
     try? FileDescriptor.standardOutput.writeAll(Array(DaemonOptions.help.utf8))
     return 0
   }
-  return run { try holdStore(try DaemonOptions(words), words) }
+  return run { try holdStore(words, Surroundings.ofProcess()) }
 }
 
 /// The life of a worker, which `runLazyDaemon` starts with the same words.
 package func runLazyWorker(_ words: [RawPath]) -> Int32 {
   run {
-    let options = try DaemonOptions(words)
-    return try serveHeldStore(options) { try source(options) }
+    try serveHeldStore(words, Surroundings.ofProcess(), source)
   }
 }
 
@@ -30,6 +29,9 @@ private func run(_ body: () throws -> Int32) -> Int32 {
     return 1
   }
 }
+
+/// `strata-lazy status`: the exit status of the process.
+package func showLazyStatus(_ words: [RawPath]) -> Int32 { run { try LazyStatus(words).show() } }
 
 /// `strata-lazy record`: the exit status of the process.
 package func recordLazyRun(_ words: [RawPath]) -> Int32 { recordRun(words) }

@@ -70,7 +70,7 @@ package final class PartialPayload: Sendable {
   }
 
   /// `partial/<sha256>-<layout>`.
-  private static func name(_ key: SHA256Value, _ layout: SHA256Value) -> RawPath {
+  static func name(_ key: SHA256Value, _ layout: SHA256Value) -> RawPath {
     RawPath("partial/\(key.hex)-\(layout.hex)")
   }
 

@@ -34,6 +34,8 @@ enum WorkerDescriptor: Int32, CaseIterable, Sendable {
   case memory
   /// The lock of the state directory, so that it is held until the last of both is gone.
   case lock
+  /// What the configuration file said when the holder read it; empty: there is none.
+  case configuration
 
   /// Takes it over, not to be inherited by children of this process.
   ///

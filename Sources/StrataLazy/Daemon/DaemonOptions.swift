@@ -1,3 +1,4 @@
+package import StrataConfig
 package import StrataSystem
 
 /// The command line of the daemon, in stargz-store's spelling: flags with one or two dashes, values
@@ -15,20 +16,58 @@ package struct DaemonOptions: Sendable {
   /// How long users of the mount are served after the daemon was told to end, in nanoseconds.
   package var stopTimeout: UInt64 = 20_000_000_000
   package var mountPoint: RawPath = ""
+  /// Whether the socket in the state directory gives out metrics besides the state.
+  package var givesMetrics = true
+  /// What the configuration file says and means nothing, a line each.
+  package var warnings: [String] = []
 
-  /// Reads the words behind the program's name.
-  package init(_ words: [RawPath]) throws(LazyError) {
+  private init(_ surroundings: Surroundings) {
+    guard surroundings.isRootless else { return }
+    let data =
+      surroundings["XDG_DATA_HOME"].map { RawPath($0) }
+      ?? (surroundings.home ?? "/").appending(".local/share")
+    root = data.appending("strata-lazy")
+  }
+
+  /// Reads a configuration file, if there is one, and the words behind the program's name, which stand
+  /// before what it says.
+  package init(
+    _ words: [RawPath], _ configuration: ConfigurationText?, _ surroundings: Surroundings
+  ) throws(LazyError) {
+    try self.init(anywhere: words, configuration, surroundings)
+    if mountPoint.isEmpty { throw LazyError("no mount point given: see strata-lazy --help") }
+  }
+
+  /// As above, where no mount point is needed.
+  package init(
+    anywhere words: [RawPath], _ configuration: ConfigurationText?, _ surroundings: Surroundings
+  ) throws(LazyError) {
+    self.init(surroundings)
+    if let configuration { try take(configuration) }
     var rest = words[...]
+    var given: RawPath?
     while let word = rest.popFirst() {
       guard word.count > 1, word.hasPrefix("-"), word != "--" else {
         if word == "--" { continue }
-        guard mountPoint.isEmpty else { throw LazyError("one mount point only: \(word)") }
-        mountPoint = word
+        guard given == nil else { throw LazyError("one mount point only: \(word)") }
+        given = word
         continue
       }
       try take(word.description, &rest)
     }
-    if mountPoint.isEmpty { throw LazyError("no mount point given: see strata-lazy --help") }
+    if let given { mountPoint = given }
+  }
+
+  /// The configuration file that the command line names.
+  package static func configurationPath(_ words: [RawPath]) throws(LazyError) -> RawPath? {
+    for (number, word) in words.enumerated() where word.hasPrefix("-") {
+      let parts = word.description.drop { $0 == "-" }.split(separator: "=", maxSplits: 1)
+      guard parts.first == "config" else { continue }
+      if parts.count == 2 { return RawPath(String(parts[1])) }
+      guard number + 1 < words.count else { throw LazyError("\(word) needs a value") }
+      return words[number + 1]
+    }
+    return nil
   }
 
   private mutating func take(_ word: String, _ rest: inout ArraySlice<RawPath>) throws(LazyError) {
@@ -47,7 +86,7 @@ package struct DaemonOptions: Sendable {
     case ("keep-mounted", 1):
       bounds.keepsMounted = true
       return
-    case ("root", _), ("oci-layout", _), ("log-level", _), ("stop-timeout", _): break
+    case ("root", _), ("oci-layout", _), ("log-level", _), ("stop-timeout", _), ("config", _): break
     case ("cache-size", _), ("cache-age", _), ("background-bandwidth", _), ("read-timeout", _):
       break
     default: throw LazyError("unknown option \(word): see strata-lazy --help")
@@ -60,6 +99,7 @@ package struct DaemonOptions: Sendable {
       value = next
     }
     switch name {
+    case "config": break
     case "root": root = value
     case "oci-layout": layout = value
     case "stop-timeout":
@@ -82,57 +122,23 @@ package struct DaemonOptions: Sendable {
     }
   }
 
-  /// A number with `K`, `M`, `G` or `T` behind it for powers of 1024.
   private static func amount(_ text: String, of name: String) throws(LazyError) -> Int64 {
-    let units: [Character: Int64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40]
-    let unit = text.last.flatMap { units[Character($0.uppercased())] }
-    if let number = Int64(unit == nil ? text : String(text.dropLast())), number >= 0 {
-      let (product, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
-      if !overflow { return product }
+    guard let number = byteAmount(text) else {
+      throw LazyError("--\(name) \(text): a number, with K, M, G or T behind it")
     }
-    throw LazyError("--\(name) \(text): a number, with K, M, G or T behind it")
+    return number
   }
+
+  /// Those of the peer among them.
+  static let levels: [String: LogLevel] = [
+    "trace": .debug, "debug": .debug, "info": .info, "warn": .warning, "warning": .warning,
+    "error": .error, "fatal": .error, "panic": .error,
+  ]
 
   private static func level(_ name: String) throws(LazyError) -> LogLevel {
-    switch name {
-    case "trace", "debug": return .debug
-    case "info": return .info
-    case "warn", "warning": return .warning
-    case "error", "fatal", "panic": return .error
-    default: throw LazyError("unknown log level \(name): debug, info, warning or error")
+    guard let level = levels[name] else {
+      throw LazyError("unknown log level \(name): debug, info, warning or error")
     }
+    return level
   }
-
-  /// What `--help` prints.
-  package static let help = """
-    Usage: strata-lazy [OPTION...] MOUNTPOINT
-           strata-lazy pull|push ...   (as `strata pull` and `strata push`)
-           strata-lazy record begin|end MOUNTPOINT IMAGE
-
-    record: what is read between begin and end is fetched ahead at the next starts of the image.
-
-    Serves layers of registries as an additional layer store, until it is unmounted or ended by a
-    signal. storage.conf: additionallayerstores = ["MOUNTPOINT:ref"]
-
-      --root DIR               where state and cache are kept (default /var/lib/strata-lazy)
-      --oci-layout DIR         read layers from an OCI image layout, not from registries
-      --no-background-fetch    complete only layers that have to be verified whole
-      --verified-blob-digests  answer to a blob's digest only where it is known to belong to its TOC
-      --cache-size BYTES       the most that the cache holds (as 500M, 20G); else a twentieth of the
-                               disk is left free. What open files need is never taken
-      --cache-age DAYS         content of deleted images goes when unread for so long (30; 0: never)
-      --keep-mounted           never take content of layers in use: for hosts that go offline
-      --no-prefetch            fetch nothing ahead of an image's start
-      --background-bandwidth BYTES
-                               a second, of background and prefetch together; readers have no limit
-      --read-timeout SECONDS   how long a read waits for a registry before it is an error (60)
-      --stop-timeout SECONDS   how long containers on its layers are served after SIGTERM (default 20)
-      --log-level LEVEL        debug, info (default), warning or error; lines go to standard error
-
-    Stays in the foreground. The process that is started keeps the mount and starts another that serves
-    it. That one may die: it is started again, and what containers read meanwhile comes later. SIGHUP
-    replaces it, by the program and the configuration as they are then. SIGTERM and SIGINT take the mount
-    away and wait for its users; a second one does not wait.
-
-    """
 }

@@ -1,3 +1,4 @@
+package import StrataConfig
 import StrataFUSE
 package import StrataSystem
 
@@ -8,9 +9,12 @@ package import StrataSystem
 /// own death loses the mount. One thread; waits for signals alone. How the two belong together:
 /// lazy-design 5, and docs/adr/0020.
 final class Holder {
-  private let options: DaemonOptions
+  private var options: DaemonOptions
   /// The command line, which workers get as well.
   private let words: [RawPath]
+  private let surroundings: Surroundings
+  /// What the configuration file said when it was last read and right.
+  private var configuration: SharedDescriptor
   private let mount: Mount
   private let memory: DaemonMemory
   private let memoryFile: SharedDescriptor
@@ -33,16 +37,27 @@ final class Holder {
   private static let ownImage: RawPath = "/proc/self/exe"
 
   /// Mounts; errors say what could not be had.
-  init(_ options: DaemonOptions, _ words: [RawPath]) throws {
+  init(_ words: [RawPath], _ surroundings: Surroundings) throws {
     Self.signals.block()
-    self.options = options
     self.words = words
+    self.surroundings = surroundings
+    (options, configuration) = try Self.configured(words, surroundings)
     log = StoreLog(level: options.level)
     program = (try? FileDescriptor.workingDirectory.readLink(Self.ownImage)) ?? Self.ownImage
     lock = try lockState(options.root)
     try requireOutside(of: options.mountPoint, [options.root] + (options.layout.map { [$0] } ?? []))
     (memoryFile, memory) = try DaemonMemory.make()
     mount = try mountStore(on: options.mountPoint)
+  }
+
+  private static func configured(
+    _ words: [RawPath], _ surroundings: Surroundings
+  ) throws -> (DaemonOptions, SharedDescriptor) {
+    let path = try DaemonOptions.configurationPath(words)
+    let text = try ConfigurationText.read(path, surroundings)
+    let options = try DaemonOptions(words, text, surroundings)
+    let file = try text?.file() ?? anonymousFile("strata-lazy-config")
+    return (options, SharedDescriptor(file))
   }
 
   /// Holds until nobody has the mount any more, or until it is asked to end; the exit status.
@@ -52,7 +67,7 @@ final class Holder {
       let now = monotonicNanoseconds()
       if let time = startTime, time <= now { startWorker() }
       if let time = endTime, time <= now { return giveUpUsers() }
-      if !isReady, memory.isServing { becameReady() }
+      if !isReady, endTime == nil, memory.isServing { becameReady() }
       switch Self.signals.wait(nanoseconds: waitingTime(now)) {
       case SignalSet.terminate?, SignalSet.interrupt?:
         if let status = stop() { return status }
@@ -72,6 +87,7 @@ final class Holder {
 
   private func becameReady() {
     isReady = true
+    notifyServiceManager("READY=1")
     log.write("\(mount.path) is mounted", .info)
   }
 
@@ -84,6 +100,7 @@ final class Holder {
       case .device: mount.device.view
       case .memory: memoryFile.view
       case .lock: lock.view
+      case .configuration: configuration.view
       }
     }
     let arguments = ["strata-lazy", "worker"] + words
@@ -147,6 +164,7 @@ final class Holder {
   private func stop() -> Int32? {
     if endTime != nil { return giveUpUsers() }
     endTime = monotonicNanoseconds() + options.stopTimeout
+    notifyServiceManager("STOPPING=1")
     mount.unmount()
     return nil
   }
@@ -156,16 +174,32 @@ final class Holder {
     for overlay in overlaysOver(mount.path) {
       log.write("\(overlay) is still mounted: what it reads of lazy layers fails now", .warning)
     }
-    try? worker?.signal(SignalSet.kill)
+    endWorker()
     log.write("\(mount.path) is given up after a signal, with users left", .warning)
     return 0
+  }
+
+  /// Gives the worker time to bring the cache to the disk, and no more.
+  private func endWorker() {
+    guard let worker else { return }
+    try? worker.signal(SignalSet.terminate)
+    for _ in 0..<300 {
+      if (try? worker.statusIfEnded()) != nil { return }
+      pause(milliseconds: 10)
+    }
+    try? worker.signal(SignalSet.kill)
   }
 
   /// Another worker, of the program and the configuration as they are now; the one at hand stays where
   /// the configuration is wrong.
   private func replaceWorker() {
     do {
-      _ = try DaemonOptions(words)
+      let (new, file) = try Self.configured(words, surroundings)
+      if (new.root, new.mountPoint) != (options.root, options.mountPoint) {
+        log.write(
+          "root and mount point stay what they are until the service is restarted", .warning)
+      }
+      (options.stopTimeout, configuration) = (new.stopTimeout, file)
     } catch {
       log.write("nothing is changed: \(error)", .error)
       return
@@ -180,14 +214,14 @@ final class Holder {
     if worker == nil {
       startTime = 0
     } else {
-      try? worker?.signal(SignalSet.terminate)
+      try? worker?.signal(SignalSet.hangUp)
     }
   }
 }
 
 /// Mounts the store and keeps the mount, whatever becomes of the workers; the exit status.
-package func holdStore(_ options: DaemonOptions, _ words: [RawPath]) throws -> Int32 {
+package func holdStore(_ words: [RawPath], _ surroundings: Surroundings) throws -> Int32 {
   // What the caller has left open must not live as long as this.
   closeInheritedDescriptors()
-  return try Holder(options, words).run()
+  return try Holder(words, surroundings).run()
 }

@@ -1,15 +1,29 @@
+package import StrataConfig
 import StrataFUSE
-import StrataSystem
+package import StrataSystem
 
 /// Answers as a worker: until nobody has the mount any more, or until the holder is to start another;
 /// the exit status.
 ///
 /// `makeSource` may start threads.
 package func serveHeldStore(
-  _ options: DaemonOptions, _ makeSource: () throws -> any LayerSource
+  _ words: [RawPath], _ surroundings: Surroundings,
+  _ makeSource: (DaemonOptions) throws -> any LayerSource
 ) throws -> Int32 {
   WorkerSignals.block()
+  let configuration: ConfigurationText?
+  do throws(Errno) {
+    let file = try WorkerDescriptor.configuration.take()
+    configuration = try withExtendedLifetime(file) { () throws(Errno) -> ConfigurationText? in
+      try ConfigurationText(file.view)
+    }
+  } catch {
+    StoreLog(level: .error).write("worker: what the holder gave it: \(error)", .error)
+    return WorkerEnd.otherVersion
+  }
+  let options = try DaemonOptions(words, configuration, surroundings)
   let log = StoreLog(level: options.level)
+  for warning in options.warnings { log.write(warning, .warning) }
   let device: SharedDescriptor
   let lock: SharedDescriptor
   let memory: DaemonMemory
@@ -27,12 +41,18 @@ package func serveHeldStore(
     return WorkerEnd.otherVersion
   }
   defer { withExtendedLifetime(lock) {} }
-  try WorkerSignals.watch()
   let store = try LazyStore(
-    state: options.root, source: try makeSource(), generation: journal.generation,
+    state: options.root, source: try makeSource(options), generation: journal.generation,
     options: LazyOptions(options), ledger: memory.ledger, log: log)
+  try WorkerSignals.watch { store.close() }
   do throws(Errno) {
     let session = try Session(StoreFileSystem(store), device: device, journal: journal)
+    let service = DaemonService(
+      store: store, session: session, journal: journal, mountPoint: options.mountPoint,
+      givesMetrics: options.givesMetrics)
+    do throws(Errno) { try service.start() } catch {
+      log.write("no status: \(options.root)/\(DaemonService.socketName): \(error)", .warning)
+    }
     if journal.starts > 1 {
       log.write("worker \(processID) serves \(options.mountPoint) on", .info)
     }
@@ -45,8 +65,10 @@ package func serveHeldStore(
   }
 }
 
-/// A worker ends at once when it is told to: what it has not answered stands in the journal, and what it
-/// was writing is as it would be after a crash.
+/// A worker that is to be replaced ends at once: what it has not answered stands in the journal, and what
+/// it was writing is as it would be after a crash.
+///
+/// One that nobody follows brings the cache to the disk.
 enum WorkerSignals {
   /// Those of a terminal go to the whole group: only the holder's count.
   private static let ignored = SignalSet([SignalSet.interrupt, SignalSet.user1])
@@ -60,9 +82,12 @@ enum WorkerSignals {
   }
 
   /// EAGAIN if no thread is to be had.
-  static func watch() throws(Errno) {
+  static func watch(_ close: @escaping @Sendable () -> Void) throws(Errno) {
     try startDetachedThread {
-      _ = ending.wait()
+      if ending.wait() == SignalSet.terminate {
+        close()
+        endProcess(WorkerEnd.mountIsGone)
+      }
       endProcess(WorkerEnd.makesRoom)
     }
   }

@@ -43,7 +43,7 @@ extension LazyStore {
     return entries.map(\.name)
   }
 
-  private func index(in folder: RawPath) -> LayerIndex? {
+  func index(in folder: RawPath) -> LayerIndex? {
     guard
       let file = try? FileDescriptor.workingDirectory.open(folder.appending("index"), .readOnly)
     else { return nil }

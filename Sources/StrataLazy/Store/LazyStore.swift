@@ -141,6 +141,9 @@ package final class LazyStore: Sendable {
     }
   }
 
+  /// The state directory; not to be used when the store is gone.
+  var directory: FileDescriptor { state.view }
+
   /// statfs(2) of the cache's file system.
   func fileSystemStatus() throws(Errno) -> FileSystemStatus { try state.view.fileSystemStatus() }
 }

@@ -101,6 +101,19 @@ final class LayerTree: Sendable {
     }
   }
 
+  /// How the layer is: a word for `status`.
+  var word: String {
+    state.withLock { state in
+      if state.isCondemned { return "condemned" }
+      return switch state.phase {
+      case .closed: "known"
+      case .opening: "opening"
+      case .open: "open"
+      case .failed: "failed"
+      }
+    }
+  }
+
   /// The layer is not what it claimed to be: from now on every request is EIO.
   func condemn() { state.withLock { $0.isCondemned = true } }
 

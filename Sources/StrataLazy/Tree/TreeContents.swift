@@ -158,4 +158,14 @@ extension PayloadCache {
     let directory = directory
     return (try? directory.view.exists(Self.path(payload.key))) ?? false
   }
+
+  /// About how many bytes of a content are here: all of it, or what its sparse file takes on the disk.
+  func heldBytes(of payload: Payload) -> Int64 {
+    if has(payload) { return payload.size }
+    guard !payload.isInOnePiece else { return 0 }
+    let directory = directory
+    let path = PartialPayload.name(payload.key, payload.layout)
+    guard let status = try? directory.view.status(of: path, follow: false) else { return 0 }
+    return min(payload.size, Int64(clamping: status.blocks) * 512)
+  }
 }
