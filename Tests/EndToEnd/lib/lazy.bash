@@ -35,7 +35,7 @@ unanswered() {
   python3 - "$LAZY" <<'END'
 import glob, os, sys
 for link in glob.glob(f"/proc/{sys.argv[1]}/fd/*"):
-    if os.readlink(link).startswith("/memfd:strata-lazy"):
+    if os.readlink(link).startswith("/memfd:strata-lazy "):
         with open(link, "rb") as memory:
             slots = (memory.seek(16384 + 8192 * n) and memory.read(4) for n in range(4096))
             print(sum(any(length) for length in slots))
