@@ -110,21 +110,14 @@ extension Diagnosis {
 
   /// A directory that is written to, and the room there.
   mutating func lookAtDirectory(_ subject: String, _ path: RawPath) {
-    test(subject) {
-      do throws(Errno) {
-        let directory = try FileDescriptor.workingDirectory.open(path, [.readOnly, .directory])
-        let status = try directory.view.fileSystemStatus()
-        let free = status.availableBlocks &* status.fragmentSize
-        return "\(path), \(humanSize(Int64(clamping: free))) free"
-      } catch {
-        throw StoreError(error, "open \(path)")
-      }
-    }
-    guard
-      let directory = try? FileDescriptor.workingDirectory.open(path, [.readOnly, .directory]),
-      let status = try? directory.view.fileSystemStatus(), status.blocks > 0
-    else { return }
-    if status.availableBlocks < status.blocks / 50 {
+    let status: FileSystemStatus
+    do throws(Errno) {
+      let directory = try FileDescriptor.workingDirectory.open(path, [.readOnly, .directory])
+      status = try directory.view.fileSystemStatus()
+    } catch { return add(.problem, subject, StoreError(error, "open \(path)").message) }
+    let free = status.availableBlocks &* status.fragmentSize
+    add(.ok, subject, "\(path), \(humanSize(Int64(clamping: free))) free")
+    if status.blocks > 0, status.availableBlocks < status.blocks / 50 {
       add(.warning, subject, "\(path): less than 2 % of the file system is free")
     }
     // File systems that make inodes as they are needed tell of none.

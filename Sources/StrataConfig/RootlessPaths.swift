@@ -1,11 +1,20 @@
-import StrataSystem
+package import StrataSystem
 
 /// `$XDG_DATA_HOME/containers/storage`, else below the home directory (storage-format 7.4).
 func rootlessGraphRoot(_ surroundings: Surroundings) -> RawPath {
-  if let data = surroundings["XDG_DATA_HOME"] {
-    return RawPath(data).appending("containers/storage")
-  }
-  return (surroundings.home ?? "/").appending(".local/share/containers/storage")
+  userData(surroundings).appending("containers/storage")
+}
+
+/// Where strata-lazy keeps what outlives it, unless it is told otherwise.
+package func lazyStateDirectory(_ surroundings: Surroundings) -> RawPath {
+  surroundings.isRootless
+    ? userData(surroundings).appending("strata-lazy") : "/var/lib/strata-lazy"
+}
+
+/// `$XDG_DATA_HOME`, else what stands for it below the home directory.
+private func userData(_ surroundings: Surroundings) -> RawPath {
+  surroundings["XDG_DATA_HOME"].map { RawPath($0) }
+    ?? (surroundings.home ?? "/").appending(".local/share")
 }
 
 /// `$XDG_RUNTIME_DIR/containers`, else `/run/user/<uid>/containers` if that directory is safe, else

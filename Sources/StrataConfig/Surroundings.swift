@@ -69,7 +69,7 @@ package struct Surroundings: Sendable {
   }
 
   /// `XDG_CONFIG_HOME` if it is set.
-  var userConfiguration: RawPath? { self["XDG_CONFIG_HOME"].map { RawPath($0) } }
+  package var userConfiguration: RawPath? { self["XDG_CONFIG_HOME"].map { RawPath($0) } }
 
   /// A path of the system below `root`.
   func system(_ path: RawPath) -> RawPath {

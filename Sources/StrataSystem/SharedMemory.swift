@@ -10,8 +10,13 @@ import Glibc
 @safe
 package final class SharedMemory: @unchecked Sendable {
   // Never unmapped while this object lives; what lies where, and which thread writes it, is for the
-  // types that lay it out.
-  package let bytes: UnsafeMutableRawBufferPointer
+  // types that lay it out: they index it by their own constants, never by what another process wrote.
+  private let base: UnsafeMutableRawPointer
+  private let size: Int
+
+  package var bytes: UnsafeMutableRawBufferPointer {
+    unsafe UnsafeMutableRawBufferPointer(start: base, count: size)
+  }
 
   /// A new file in memory, all zeros, that holds `size` bytes and takes room only where it is written.
   ///
@@ -32,11 +37,12 @@ package final class SharedMemory: @unchecked Sendable {
         nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.rawValue, 0),
       unsafe address != MAP_FAILED
     else { throw Errno(rawValue: errno) }
-    unsafe bytes = UnsafeMutableRawBufferPointer(start: address, count: size)
+    unsafe base = address
+    self.size = size
   }
 
   deinit {
-    if let address = unsafe bytes.baseAddress { unsafe munmap(address, bytes.count) }
+    unsafe munmap(base, size)
   }
 
   /// The number at an offset, a multiple of 8 inside of the memory.
@@ -46,9 +52,7 @@ package final class SharedMemory: @unchecked Sendable {
   }
 
   private func word(_ offset: Int) -> UnsafeMutablePointer<UInt64> {
-    precondition(offset >= 0 && offset % 8 == 0)
-    let place = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + 8)])
-    guard let address = place.baseAddress else { preconditionFailure("mapped memory") }
-    return unsafe address.assumingMemoryBound(to: UInt64.self)
+    precondition(offset >= 0 && offset % 8 == 0 && offset <= size - 8)
+    return unsafe (base + offset).assumingMemoryBound(to: UInt64.self)
   }
 }

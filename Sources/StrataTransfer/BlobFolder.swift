@@ -19,7 +19,7 @@ final class BlobFolder: Sendable {
   /// `state` is the state directory of strata-lazy; nil for the usual one.
   init(state: RawPath?, _ surroundings: Surroundings) {
     temporary = RawPath(surroundings["TMPDIR"] ?? "/var/tmp")
-    path = (state ?? Self.stateDirectory(surroundings)).appending("blobs")
+    path = (state ?? lazyStateDirectory(surroundings)).appending("blobs")
     let cwd = FileDescriptor.workingDirectory
     do throws(Errno) {
       try cwd.makeDirectories(path, mode: 0o700)
@@ -31,13 +31,6 @@ final class BlobFolder: Sendable {
       directory = nil
     }
     removeOld()
-  }
-
-  /// Where strata-lazy keeps what outlives it.
-  private static func stateDirectory(_ surroundings: Surroundings) -> RawPath {
-    guard surroundings.isRootless else { return "/var/lib/strata-lazy" }
-    if let data = surroundings["XDG_DATA_HOME"] { return RawPath(data).appending("strata-lazy") }
-    return (surroundings.home ?? "/").appending(".local/share/strata-lazy")
   }
 
   /// The file for a blob of this size, with what an earlier pull has left in it.

@@ -2,12 +2,7 @@
 load lib/common.bash
 load lib/registry.bash
 load lib/lazy.bash
-setup() {
-  begin
-  need_root
-  need podman
-  own_configuration
-}
+setup() { begin_lazy; }
 teardown() { finish; }
 
 @test "podman runs an image of lazy layers, and they are exported as they came" {

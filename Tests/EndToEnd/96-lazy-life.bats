@@ -21,12 +21,7 @@ teardown_file() {
   stop_registry
   rm -rf "$FILE_FOLDER"
 }
-setup() {
-  begin
-  need_root
-  need podman
-  own_configuration
-}
+setup() { begin_lazy; }
 teardown() { finish; }
 
 # A mount over the front, with the image pulled under NAME.

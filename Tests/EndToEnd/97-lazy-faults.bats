@@ -4,10 +4,7 @@ load lib/common.bash
 load lib/registry.bash
 load lib/lazy.bash
 setup() {
-  begin
-  need_root
-  need python3
-  own_configuration
+  begin_lazy
   start_registry
   start_front
   TREE=$T/tree

@@ -2,13 +2,7 @@
 load lib/common.bash
 load lib/registry.bash
 load lib/lazy.bash
-setup() {
-  begin
-  need_root
-  need python3
-  need curl
-  own_configuration
-}
+setup() { begin_lazy; }
 teardown() { finish; }
 
 lazy() { "$STRATA_BIN/strata-lazy" "$@"; }

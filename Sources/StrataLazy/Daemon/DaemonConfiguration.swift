@@ -32,7 +32,7 @@ package struct ConfigurationText: Sendable {
   private static func usualPath(_ surroundings: Surroundings) -> RawPath {
     let folder: RawPath =
       surroundings.isRootless
-      ? surroundings["XDG_CONFIG_HOME"].map { RawPath($0) }
+      ? surroundings.userConfiguration
         ?? (surroundings.home ?? "/").appending(".config") : "/etc"
     return folder.appending("strata-lazy/config.toml")
   }

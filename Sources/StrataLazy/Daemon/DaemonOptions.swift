@@ -5,7 +5,7 @@ package import StrataSystem
 /// behind `=` or as the next word, then the mount point.
 package struct DaemonOptions: Sendable {
   /// The state directory.
-  package var root: RawPath = "/var/lib/strata-lazy"
+  package var root: RawPath
   package var level = LogLevel.info
   /// A folder in the OCI image layout to read from in place of registries.
   package var layout: RawPath?
@@ -21,13 +21,7 @@ package struct DaemonOptions: Sendable {
   /// What the configuration file says and means nothing, a line each.
   package var warnings: [String] = []
 
-  private init(_ surroundings: Surroundings) {
-    guard surroundings.isRootless else { return }
-    let data =
-      surroundings["XDG_DATA_HOME"].map { RawPath($0) }
-      ?? (surroundings.home ?? "/").appending(".local/share")
-    root = data.appending("strata-lazy")
-  }
+  private init(_ surroundings: Surroundings) { root = lazyStateDirectory(surroundings) }
 
   /// Reads a configuration file, if there is one, and the words behind the program's name, which stand
   /// before what it says.

@@ -32,26 +32,29 @@ package final class FetchPace: Sendable {
 
   package func readerBegan() { state.withLock { $0.readers += 1 } }
 
-  package func readerEnded() {
+  package func readerEnded(at now: UInt64 = monotonicNanoseconds()) {
     state.withLock {
       $0.readers -= 1
-      $0.lastEnd = monotonicNanoseconds()
+      $0.lastEnd = now
     }
   }
 
   /// Returns when nobody has waited for a while, or when readers have put it off for long enough.
-  package func calm() async {
+  func calm() async {
     let start = monotonicNanoseconds()
-    var now = start
-    while now - start < Self.longestDelay {
-      let (readers, lastEnd) = state.withLock { ($0.readers, $0.lastEnd) }
-      // Who asks for it may be about to read.
-      let since = max(lastEnd, start)
-      if readers == 0, now >= since + Self.calmTime { return }
-      let wait = readers > 0 ? Self.calmTime / 4 : since + Self.calmTime - now
+    while let wait = delay(since: start, at: monotonicNanoseconds()) {
       try? await Task.sleep(nanoseconds: wait)
-      now = monotonicNanoseconds()
     }
+  }
+
+  /// In how many nanoseconds to look again for what has been put off since `start`; nil: it may begin.
+  package func delay(since start: UInt64, at now: UInt64) -> UInt64? {
+    if now - start >= Self.longestDelay { return nil }
+    let (readers, lastEnd) = state.withLock { ($0.readers, $0.lastEnd) }
+    if readers > 0 { return Self.calmTime / 4 }
+    // Whoever asked for it may be about to read.
+    let end = max(lastEnd, start) + Self.calmTime
+    return now >= end ? nil : end - now
   }
 
   /// Returns when `count` bytes more may be asked for, or have come and the next ones may.

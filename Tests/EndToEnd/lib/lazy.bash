@@ -1,6 +1,16 @@
 # The daemon of lazy layers in a test, and images made for it.
 # shellcheck shell=bash
 
+# Called by each file's setup().
+begin_lazy() {
+  begin
+  need_root
+  need podman
+  need python3
+  need curl
+  own_configuration
+}
+
 serve_lazy() { # options of strata-lazy
   ALS=$T/als
   mkdir -p "$ALS"
