@@ -102,10 +102,12 @@ extension Diagnosis {
   }
 
   /// Files that were read, and what in them is passed over.
-  mutating func lookAtConfiguration(_ settings: StorageSettings) {
-    let files = settings.files.map(\.description).joined(separator: ", ")
+  mutating func lookAtConfiguration(_ settings: StorageSettings, _ own: StrataSettings) {
+    let files = (settings.files + own.files).map(\.description).joined(separator: ", ")
     add(.ok, "configuration", files.isEmpty ? "no file, all defaults" : files)
-    for line in settings.warnings.flatMap(\.lines) { add(.warning, "configuration", line) }
+    for line in (settings.warnings + own.warnings).flatMap(\.lines) {
+      add(.warning, "configuration", line)
+    }
   }
 
   /// A directory that is written to, and the room there.

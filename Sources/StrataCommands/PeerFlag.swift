@@ -58,6 +58,10 @@ package struct PeerFlag: Sendable {
       "--als-timeout",
       help: "Seconds that an additional layer store may take to answer; 5 by default",
       isOfPeer: false),
+    text(
+      "--sync",
+      help: "filesystem, or none: whether new layers are brought to the disk before they count",
+      isOfPeer: false),
     switched("--help", help: "Print usage"),
   ].map { flag in
     var flag = flag

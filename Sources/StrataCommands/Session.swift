@@ -20,6 +20,7 @@ final class Session {
   var verbWords: [String] = []
   private var openStore: Store?
   private var loadedSettings: StorageSettings?
+  private var loadedStrataSettings: StrataSettings?
 
   init(
     persona: Persona, surroundings: Surroundings, global: PeerArguments, output: Output
@@ -108,12 +109,11 @@ final class Session {
     let persona = persona
     configuration.removesLeftovers = !keepingLeftovers
     configuration.onWarning = { Self.tell(persona, $0) }
-    // The peer waits without a word and for ever.
+    let own = try strataSettings()
+    configuration.take(own)
+    // The peer waits without a word, and for ever unless something says otherwise.
     if persona == .strata {
-      configuration.lockTimeout = try lockTimeout()
-      if let seconds = try additionalLayerTimeout() {
-        configuration.additionalLayerTimeout = seconds
-      }
+      configuration.lockTimeout = own.lockTimeout
       configuration.onWait = { lock, holder in
         Self.tell(persona, "waiting for \(holder ?? "another process"), which holds \(lock)")
       }
@@ -127,27 +127,19 @@ final class Session {
     }
   }
 
-  /// The seconds that a lock is waited for, nil for any time.
-  ///
-  /// Long enough for what holds a lock on the way, short enough for whoever looks at a terminal.
-  private func lockTimeout() throws(StoreError) -> Int? {
-    guard let text = global.text("lock-timeout") else { return 60 }
-    if text == "none" { return nil }
-    guard let seconds = Int(text), seconds >= 0, seconds <= 1_000_000_000 else {
-      throw StoreError(
-        .usage, "--lock-timeout \(text): it is a number of seconds, or none to wait for ever")
+  /// What only Strata knows: its own file, variables and options.
+  func strataSettings() throws -> StrataSettings {
+    if let loadedStrataSettings { return loadedStrataSettings }
+    var settings = try StrataSettings.load(surroundings: surroundings)
+    for key in StrataSettings.Key.allCases {
+      guard let text = global.text(key.rawValue) else { continue }
+      do throws(ConfigurationError) { try settings.setOption(key, text) } catch {
+        throw StoreError(.usage, error.description)
+      }
     }
-    return seconds
-  }
-
-  /// The seconds that an additional layer store is waited for, if they are given.
-  private func additionalLayerTimeout() throws(StoreError) -> Int? {
-    guard let text = global.text("als-timeout") else { return nil }
-    guard let seconds = Int(text), (1...86_400).contains(seconds) else {
-      throw StoreError(
-        .usage, "--als-timeout \(text): it is a number of seconds from 1 to 86400")
-    }
-    return seconds
+    settings.warnings.forEach(report)
+    loadedStrataSettings = settings
+    return settings
   }
 
   /// A store that could not be opened, which the peer reports on standard output.
@@ -160,6 +152,7 @@ final class Session {
     guard surroundings.userID != 0 else { return }
     try enterStorageNamespace(&surroundings, warn: persona == .strata ? warn : { _ in })
     loadedSettings = nil
+    loadedStrataSettings = nil
   }
 
   /// The time, for ages.

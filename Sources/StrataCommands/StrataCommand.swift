@@ -35,6 +35,12 @@ struct StoreOptionGroup: ParsableArguments, Sendable {
       "Seconds that an additional layer store may take to answer; 5 by default.",
       valueName: "seconds"))
   var alsTimeout: String?
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "filesystem, or none: whether new layers are brought to the disk before they count.",
+      valueName: "what"))
+  var sync: String?
   @Flag(name: [.long, .customShort("D")], help: "Tell more on standard error.")
   var debug = false
   @Flag(name: .long, help: .hidden)
@@ -48,7 +54,7 @@ struct StoreOptionGroup: ParsableArguments, Sendable {
     for (name, value) in [
       ("--graph", graph), ("--run", run), ("--storage-driver", storageDriver),
       ("--image-store", imageStore), ("--lock-timeout", lockTimeout),
-      ("--als-timeout", alsTimeout),
+      ("--als-timeout", alsTimeout), ("--sync", sync),
     ] {
       if let value { words.append("\(name)=\(value)") }
     }

@@ -85,7 +85,7 @@ package struct CredentialSearch: Sendable {
       files.append(surroundings.system(RawPath("/run/containers/\(number)/auth.json")))
     }
     let home = surroundings.home
-    if let folder = surroundings.userConfiguration ?? home?.appending(".config") {
+    if let folder = surroundings.configurationFolder {
       files.append(folder.appending("containers/auth.json"))
     }
     if let folder = surroundings["DOCKER_CONFIG"].map({ RawPath($0) }) ?? home?.appending(".docker")

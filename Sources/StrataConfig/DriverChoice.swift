@@ -17,7 +17,9 @@ extension StorageSettings {
     let ordered = priority.filter { found.contains($0) } + found
     driver = ordered.first ?? priority.first { known.contains($0) } ?? "overlay"
     // What the file says for every driver was read without a name before the dot.
-    driverOptions = driverOptions.map { $0.hasPrefix(".") ? driver + $0 : $0 }
+    for number in options.indices where options[number].text.hasPrefix(".") {
+      options[number].text = driver + options[number].text
+    }
   }
 
   private func exists(_ name: String) throws(Errno) -> Bool {

@@ -23,8 +23,7 @@ extension StorageSettings {
   package mutating func fillMountProgram(_ surroundings: Surroundings) -> Bool {
     guard driver == "overlay", mountProgram == nil else { return true }
     guard let program = Self.ownMountProgram(surroundings) else { return false }
-    driverOptions.append("overlay.mount_program=\(program)")
-    origins["mount_program"] = "default"
+    options.append(DriverOption("overlay.mount_program=\(program)", from: Self.defaultOrigin))
     return true
   }
 

@@ -37,8 +37,7 @@ extension RegistriesConfiguration {
   }
 
   private static func userFolder(_ surroundings: Surroundings) -> RawPath? {
-    (surroundings.userConfiguration ?? surroundings.home?.appending(".config"))?
-      .appending("containers")
+    surroundings.configurationFolder?.appending("containers")
   }
 
   /// The `.conf` files of folders, by name; a later folder's file takes the place of an earlier one's.

@@ -19,9 +19,7 @@ package struct RegistryCertificates: Sendable, Hashable {
   /// without its certificate, is an error.
   package init(host: String, surroundings: Surroundings) throws(ConfigurationError) {
     var folders: [RawPath] = []
-    if surroundings.isRootless,
-      let user = surroundings.userConfiguration ?? surroundings.home?.appending(".config")
-    {
+    if surroundings.isRootless, let user = surroundings.configurationFolder {
       folders.append(user.appending("containers/certs.d"))
     }
     folders.append(surroundings.system("/etc/containers/certs.d"))

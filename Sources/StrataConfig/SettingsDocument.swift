@@ -73,22 +73,26 @@ package struct SettingsDocument: Sendable {
     }
   }
 
+  /// Where a key stands: `FILE:LINE`, or the file where the line was not found.
+  package func origin(of path: [String]) -> String {
+    line(of: path).map { "\(self.path):\($0)" } ?? self.path.description
+  }
+
   /// The line on which a key stands, for warnings: the first line of its table that starts with it.
   ///
   /// The TOML library does not keep places, and a guess that finds nothing costs nothing.
   package func line(of path: [String]) -> Int? {
-    guard let key = path.last else { return nil }
-    let table = path.dropLast().joined(separator: ".")
-    var current = ""
+    let wanted = path.joined(separator: ".")
+    var table = ""
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
     {
       let bare = line.drop { $0 == " " || $0 == "\t" }
       if bare.first == "[", let end = bare.lastIndex(of: "]") {
-        current = bare[..<end].filter { !"[]\"' \t".contains($0) }
-        if current == path.joined(separator: ".") { return index + 1 }
-      } else if current == table {
-        let name = bare.prefix { $0 != "=" }.filter { !"\"' \t".contains($0) }
-        if name == key { return index + 1 }
+        table = bare[..<end].filter { !"[]\"' \t".contains($0) }
+        if table == wanted { return index + 1 }
+      } else if let equals = bare.firstIndex(of: "=") {
+        let name = bare[..<equals].filter { !"\"' \t".contains($0) }
+        if (table.isEmpty ? name : "\(table).\(name)") == wanted { return index + 1 }
       }
     }
     return nil

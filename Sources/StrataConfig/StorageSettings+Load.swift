@@ -32,77 +32,80 @@ extension StorageSettings {
     _ surroundings: Surroundings
   ) throws(ConfigurationError) -> StorageSettings {
     let driver = surroundings["STORAGE_DRIVER"]
+    let files = StorageFiles(surroundings: surroundings)
+    var settings = StorageSettings()
+    var layers = LayeredSettings(StorageKeys.schema)
+    var isOwn = true
     if let named = surroundings["CONTAINERS_STORAGE_CONF"] {
       guard let document = try SettingsDocument(reading: RawPath(named)) else {
         throw ConfigurationError("stat \(named): no such file or directory")
       }
-      var settings = StorageSettings()
-      try settings.take(document, driver: driver, surroundings: surroundings)
-      settings.fillRoots(surroundings)
-      return settings
-    }
-    return surroundings.isRootless
-      ? try rootless(surroundings, driver) : try rootful(surroundings, driver)
-  }
-
-  /// The system's file: the user's own if `XDG_CONFIG_HOME` names one, `/etc`, `/usr/share`.
-  private static func rootful(
-    _ surroundings: Surroundings, _ driver: String?
-  ) throws(ConfigurationError) -> StorageSettings {
-    var settings = StorageSettings()
-    var candidates: [RawPath] = []
-    if let user = surroundings.userConfiguration, !surroundings.isRootless {
-      candidates.append(user.appending("containers/storage.conf"))
-    }
-    candidates.append(surroundings.system("/etc/containers/storage.conf"))
-    candidates.append(surroundings.system("/usr/share/containers/storage.conf"))
-    for candidate in candidates {
-      if let document = try SettingsDocument(reading: candidate) {
-        try settings.take(document, driver: driver, surroundings: surroundings)
-        break
+      try settings.lay(document, over: &layers)
+    } else {
+      isOwn = try settings.layMainFile(files, over: &layers)
+      for file in try files.dropIns() {
+        if let document = try SettingsDocument(reading: file) {
+          try settings.lay(document, over: &layers)
+        }
       }
+    }
+    if let last = surroundings["CONTAINERS_STORAGE_CONF_OVERRIDE"] {
+      guard let document = try SettingsDocument(reading: RawPath(last)) else {
+        throw ConfigurationError("open \(last): no such file or directory")
+      }
+      try settings.lay(document, over: &layers)
+    }
+    settings.take(layers, driver: driver, surroundings: surroundings)
+    if surroundings.isRootless, !isOwn,
+      !["overlay", "btrfs", "vfs"].contains(settings.driver)
+    {
+      settings.driver = driver ?? ""
     }
     settings.fillRoots(surroundings)
     return settings
   }
 
-  /// A user's file replaces the system's wholly.
+  /// Lays the main file: a user's own replaces the system's wholly; true if that was it or if the user is
+  /// root.
   ///
-  /// Without one the system's driver holds, its `rootless_storage_path`, and of its options
-  /// `ignore_chown_errors` alone (versions up to 1.62).
-  private static func rootless(
-    _ surroundings: Surroundings, _ driver: String?
-  ) throws(ConfigurationError) -> StorageSettings {
-    let directory = surroundings.userConfiguration ?? surroundings.home?.appending(".config")
-    if let path = directory?.appending("containers/storage.conf") {
-      var settings = StorageSettings()
+  /// Without one the system's driver holds for a user, its `rootless_storage_path`, and of its options
+  /// `ignore_chown_errors` alone (versions up to 1.62). A broken file of a user is passed over with a
+  /// warning, as the peers do.
+  private mutating func layMainFile(
+    _ files: StorageFiles, over layers: inout LayeredSettings
+  ) throws(ConfigurationError) -> Bool {
+    let isRootless = files.surroundings.isRootless
+    if let path = files.ofUser {
       do throws(ConfigurationError) {
         if let document = try SettingsDocument(reading: path) {
-          try settings.take(document, driver: driver, surroundings: surroundings)
-          settings.fillRoots(surroundings)
-          return settings
+          try lay(document, over: &layers)
+          return true
         }
       } catch {
-        // A broken file of the user is passed over with a warning, as the peers do.
-        var settings = try ofSystem(surroundings, driver)
-        settings.warnings.append(.text("Failed to read \(path) \(error)"))
-        return settings
+        guard isRootless else { throw error }
+        warnings.append(.text("Failed to read \(path) \(error)"))
       }
     }
-    return try ofSystem(surroundings, driver)
+    for path in files.ofSystem {
+      guard let document = try SettingsDocument(reading: path) else { continue }
+      try lay(document, over: &layers) { !isRootless || StorageKeys.isForUsers($0) }
+      break
+    }
+    return !isRootless
   }
 
-  private static func ofSystem(
-    _ surroundings: Surroundings, _ driver: String?
-  ) throws(ConfigurationError) -> StorageSettings {
-    var settings = try rootful(surroundings, driver)
-    settings.graphRoot = ""
-    settings.runRoot = ""
-    for key in ["graphroot", "runroot"] { settings.origins[key] = nil }
-    settings.driverOptions = settings.driverOptions.filter { $0.contains(".ignore_chown_errors=") }
-    if !["overlay", "btrfs", "vfs"].contains(settings.driver) { settings.driver = driver ?? "" }
-    settings.fillRoots(surroundings)
-    return settings
+  /// Lays one file over the others, once it is known that its values are what they must be.
+  private mutating func lay(
+    _ document: SettingsDocument, over layers: inout LayeredSettings,
+    where isTaken: ([String]) -> Bool = { _ in true }
+  ) throws(ConfigurationError) {
+    try StorageKeys.schema.check(document)
+    layers.lay(document, where: isTaken)
+    files.append(document.path)
+    let unknown = StorageKeys.schema.unknownKeys(document)
+    if !unknown.isEmpty {
+      warnings.append(.unknownKeys(file: document.path.description, keys: unknown))
+    }
   }
 
   /// Roots that no file names.
@@ -135,26 +138,22 @@ extension StorageSettings {
     }
     driver = options.driver ?? ""
     origins["driver"] = options.driver.map { _ in "--storage-driver" }
-    driverOptions = options.driverOptions
-    origins["options"] = options.driverOptions.isEmpty ? nil : "--storage-opt"
+    self.options = options.driverOptions.map { DriverOption($0, from: "--storage-opt") }
     driverPriority = []
+    origins["driver_priority"] = nil
     imageStore = options.imageStore.map { Self.absolute($0, surroundings) }
+    origins["imagestore"] = options.imageStore.map { _ in "--image-store" }
     isTransient = options.isTransient
+    origins["transient_store"] = options.isTransient ? "--transient-store" : nil
     warnings = []
     useCanonicalDriverName()
   }
 
-  /// `STORAGE_DRIVER` and `STORAGE_OPTS`.
+  /// `STORAGE_OPTS`, in place of the files' options, of an ordinary user behind them.
   private mutating func applyEnvironment(_ surroundings: Surroundings) {
-    if let name = surroundings["STORAGE_DRIVER"], files.isEmpty {
-      driver = name
-      origins["driver"] = "STORAGE_DRIVER"
-      useCanonicalDriverName()
-    }
     guard let text = surroundings["STORAGE_OPTS"] else { return }
-    let options = text.split(separator: ",").map { String($0) }
-    driverOptions = surroundings.isRootless ? driverOptions + options : options
-    origins["options"] = "STORAGE_OPTS"
+    let given = text.split(separator: ",").map { DriverOption(String($0), from: "STORAGE_OPTS") }
+    options = surroundings.isRootless ? options + given : given
   }
 
   private static func absolute(_ path: String, _ surroundings: Surroundings) -> RawPath {

@@ -6,8 +6,8 @@ package struct StorageSettings: Sendable {
   package var driver = ""
   /// The order in which a driver is chosen when none is named.
   package var driverPriority: [String] = []
-  /// `driver.key=value` each, a later one wins; the order is that of storage-format 7.2.
-  package var driverOptions: [String] = []
+  /// Options of the driver, a later one wins; the order is that of storage-format 7.2.
+  package var options: [DriverOption] = []
   package var graphRoot: RawPath = ""
   package var runRoot: RawPath = ""
   /// `rootless_storage_path` of the file that was used.
@@ -20,7 +20,8 @@ package struct StorageSettings: Sendable {
   package var autoUserNamespaceMaximum: UInt32 = 65536
   package var pullOptions: [String: String] = [:]
 
-  /// Where each value that is no default came from: a file, a variable or an option.
+  /// Where each value that is no default came from, by its name in storage.conf: `FILE:LINE`, a variable
+  /// or an option.
   package var origins: [String: String] = [:]
   /// The files that were read, in order.
   package var files: [RawPath] = []
@@ -28,6 +29,21 @@ package struct StorageSettings: Sendable {
   package var warnings: [Warning] = []
 
   package init() {}
+
+  /// `driver.key=value` each.
+  package var driverOptions: [String] { options.map(\.text) }
+
+  /// An option of the driver and where it came from.
+  package struct DriverOption: Sendable, Hashable {
+    /// `driver.key=value`.
+    package var text: String
+    package var origin: String
+
+    package init(_ text: String, from origin: String) {
+      self.text = text
+      self.origin = origin
+    }
+  }
 
   /// Something in a file that is passed over.
   package enum Warning: Sendable, Hashable {

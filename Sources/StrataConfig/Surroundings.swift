@@ -71,6 +71,12 @@ package struct Surroundings: Sendable {
   /// `XDG_CONFIG_HOME` if it is set.
   package var userConfiguration: RawPath? { self["XDG_CONFIG_HOME"].map { RawPath($0) } }
 
+  /// The user's folder of configuration files: `XDG_CONFIG_HOME`, else `.config` below the home
+  /// directory.
+  package var configurationFolder: RawPath? {
+    userConfiguration ?? home?.appending(".config")
+  }
+
   /// A path of the system below `root`.
   func system(_ path: RawPath) -> RawPath {
     root.isEmpty ? path : RawPath(Array(root.bytes) + Array(path.bytes))

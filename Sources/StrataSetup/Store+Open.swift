@@ -5,7 +5,7 @@ public import StrataSystem
 
 extension Store {
   /// Opens the store that podman and `strata` use on this machine: as storage.conf, its drop-ins and the
-  /// environment say (storage-format 7).
+  /// environment say (storage-format 7), and strata.conf, which holds what only Strata knows.
   ///
   /// What is given here wins, as options of a command line do: with any of these the file gives only a
   /// root that is missing. The overlay driver is given the `strata-overlay` that lies beside the
@@ -31,18 +31,21 @@ extension Store {
     options.driver = driver
     options.driverOptions = driverOptions
     var settings: StorageSettings
+    let own: StrataSettings
     do throws(ConfigurationError) {
       settings = try StorageSettings.load(options, surroundings: surroundings)
+      own = try StrataSettings.load(surroundings: surroundings)
     } catch {
       throw StoreError(.incompleteOptions, error.description)
     }
-    settings.warnings.flatMap(\.lines).forEach { onWarning?($0) }
+    (settings.warnings + own.warnings).flatMap(\.lines).forEach { onWarning?($0) }
     guard settings.fillMountProgram(surroundings) else {
       throw StoreError(
         .prerequisites,
         "no mount program: strata-overlay is neither beside the program nor in PATH")
     }
     var configuration = StoreConfiguration(settings)
+    configuration.take(own)
     configuration.onWarning = onWarning
     return try Store(configuration)
   }

@@ -205,6 +205,7 @@ extension Store {
   func synchronizeFileSystems(_ content: SharedDescriptor, _ records: SharedDescriptor)
     throws(StoreError)
   {
+    guard configuration.synchronizesContent else { return }
     try naming("syncfs", configuration.graphRoot) { () throws(Errno) in
       try content.view.synchronizeFileSystem()
       if try content.view.status().device != records.view.status().device {

@@ -25,6 +25,11 @@ public struct StoreConfiguration: Sendable {
   /// How many seconds an additional layer store may take for an answer; the next bytes of a blob may
   /// take twelve times as long.
   public var additionalLayerTimeout = 5
+  /// Whether content is brought to the disk (syncfs) before a layer is called complete.
+  ///
+  /// Without it a power cut can leave complete layers with empty files: for graph roots that can be
+  /// thrown away.
+  public var synchronizesContent = true
   /// Whether opening the store removes the temporary directories of processes that have died, which
   /// are found without any lock.
   public var removesLeftovers = true

@@ -56,6 +56,34 @@ time.sleep(float(sys.argv[4]))' "$1" "$2" "$T/locked" "$3" &
   peer_persona layers | grep -q .
   ! peer_persona --lock-timeout 1 layers
 }
+
+@test "strata.conf: the option stands before the variable, that before the user's file" {
+  local HOME=$T/home
+  mkdir -p "$HOME/.config/containers"
+  unset XDG_CONFIG_HOME
+  export HOME
+  printf 'lock-timeout = 0\nals-timeout = 7\nlock-tiemout = 1\n' >"$HOME/.config/containers/strata.conf"
+  strata import --quiet --name small "$STRATA_IMAGES/small.tar" 2>"$T/err"
+  one_line "$(cat "$T/err")" "strata.conf:3:" "lock-tiemout"
+  strata config --origins >"$T/out" 2>/dev/null
+  grep -q "^lock-timeout  *0  *$HOME/.config/containers/strata.conf:1\$" "$T/out"
+  grep -q "^graphroot  *$G  *--graph\$" "$T/out"
+  grep -q "^sync  *filesystem  *built-in default\$" "$T/out"
+  hold_lock "$G/overlay-layers/layers.lock" posix 60
+  run -1 strata layers
+  run -1 peer_persona layers
+  [[ $output == *"process $HOLDER"* ]]
+  STRATA_LOCK_TIMEOUT=soon run -1 strata layers
+  [[ $output == *"STRATA_LOCK_TIMEOUT=soon"* ]]
+  kill -9 "$HOLDER"
+  STRATA_ALS_TIMEOUT=9 strata --als-timeout 8 info --json 2>/dev/null |
+    jq -e '.settings[] | select(.name == "als-timeout") == {name: "als-timeout", value: "8", from: "--als-timeout"}'
+  STRATA_ALS_TIMEOUT=9 strata info --json 2>/dev/null |
+    jq -e '.settings[] | select(.name == "als-timeout").from == "STRATA_ALS_TIMEOUT"'
+  printf 'sync = "never"\n' >"$HOME/.config/containers/strata.conf"
+  refused "strata.conf:1" "filesystem or none" -- strata layers
+}
+
 peer_persona() { (exec -a containers-storage "$STRATA" --graph "$G" --run "$R" "$@"); }
 
 # A layer comes through a pipe that stays open: the import is in the middle for as long as that is wanted.

@@ -4,33 +4,6 @@ import StrataSystem
 import StrataTestSupport
 import Testing
 
-/// A root of a file system with configuration files, and the surroundings that see it.
-private struct Machine: ~Copyable {
-  let scratch: ScratchDirectory
-
-  init() throws {
-    scratch = try ScratchDirectory("config")
-  }
-
-  func write(_ path: String, _ text: String) throws {
-    let file = scratch.path.appending(RawPath(path))
-    try FileDescriptor.workingDirectory.makeDirectories(file.parent, mode: 0o755)
-    let out = try FileDescriptor.workingDirectory.open(
-      file, [.writeOnly, .create, .truncate], mode: 0o644)
-    try out.view.writeAll(Array(text.utf8))
-  }
-
-  func surroundings(_ variables: [String: String] = [:], user: UInt32 = 0) -> Surroundings {
-    var variables = variables
-    for (name, value) in variables where value.hasPrefix("@") {
-      variables[name] = "\(scratch.path)" + value.dropFirst()
-    }
-    return Surroundings(
-      variables: variables, userID: user, root: scratch.path, workingDirectory: "/work",
-      isPrivileged: user == 0)
-  }
-}
-
 private let system = """
   [storage]
   driver = "overlay"
@@ -206,7 +179,7 @@ private let system = """
   ])
   func theLastMountProgramCounts(options: [String], program: String?) {
     var settings = StorageSettings()
-    settings.driverOptions = options
+    settings.options = options.map { .init($0, from: "") }
     #expect(settings.mountProgram == program)
   }
 }

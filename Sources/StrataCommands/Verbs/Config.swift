@@ -11,17 +11,22 @@ extension Verb {
       .switched("--origins", help: "Say where each value comes from", isOfPeer: false), .json,
     ],
     maximum: 1, needs: .nothing,
-    examples: [("strata config --origins", "what is in force, and which file says so")],
+    examples: [
+      ("strata config", "the options that a store is opened with"),
+      ("strata config --origins", "all that is in force, and which line of which file says so"),
+      ("strata config ./storage.conf", "what this file alone would give"),
+    ],
     body: .peer { call in
       if let file = call.words.first { call.session.useConfiguration(file) }
       let settings = try call.session.settings()
-      if call.arguments.isOn("origins") {
-        for (name, origin) in settings.origins.sorted(by: { $0.key < $1.key }) {
-          call.output.line("\(name)  \(origin)")
-        }
-        return
+      guard call.arguments.isOn("origins") else {
+        return call.line(.members(members(settings)))
       }
-      call.line(.members(members(settings)))
+      let inForce = settings.inForce + (try call.session.strataSettings().inForce)
+      if call.json { return call.line(inForce.json) }
+      var table = Table(["SETTING", "VALUE", "FROM"])
+      table.add(inForce)
+      call.output.write(table.text)
     })
 }
 
@@ -50,4 +55,26 @@ private func members(_ settings: StorageSettings) -> [(String, JSONValue)] {
   add("disable-volatile", .bool(true), unless: !settings.disablesVolatile)
   add("transient_store", .bool(true), unless: !settings.isTransient)
   return members
+}
+
+extension [SettingInForce] {
+  /// A list, since options of a driver may be given more than once.
+  var json: JSONValue {
+    .array(
+      map { setting in
+        .members([
+          ("name", .string(setting.name)), ("value", .string(setting.value)),
+          ("from", .string(setting.origin)),
+        ])
+      })
+  }
+}
+
+extension Table {
+  /// A row for each: name, value, where it came from.
+  mutating func add(_ settings: [SettingInForce]) {
+    for setting in settings {
+      add([setting.name, setting.value.isEmpty ? "-" : setting.value, setting.origin])
+    }
+  }
 }

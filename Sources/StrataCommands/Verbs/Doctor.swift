@@ -19,7 +19,7 @@ extension Verb {
         // The settings count inside of the namespace that the store is used in.
         try session.enterNamespaceIfNeeded()
         let settings = try session.settings()
-        diagnosis.lookAtConfiguration(settings)
+        diagnosis.lookAtConfiguration(settings, try session.strataSettings())
         let store = try session.store(keepingLeftovers: true)
         diagnosis.lookAtDirectory("graph root", settings.graphRoot)
         diagnosis.lookAtDirectory("run root", settings.runRoot)

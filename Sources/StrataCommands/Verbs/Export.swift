@@ -1,4 +1,5 @@
 import ArgumentParser
+import StrataConfig
 import StrataImage
 import StrataModel
 import StrataStore
@@ -52,7 +53,8 @@ struct ExportCommand: StrataCommand {
         "\(destination) is no destination: write oci:DIR, oci-archive:FILE or docker-archive:FILE")
     }
     var options = ExportOptions()
-    switch compression {
+    let configured = try session.strataSettings().exportCompression
+    switch compression ?? LayerCompression(rawValue: configured) {
     case .gzip: options.compression = .gzip
     case .zstd: options.compression = .zstd
     case .some(.none): options.compression = Compression.none

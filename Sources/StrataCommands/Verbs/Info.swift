@@ -30,19 +30,8 @@ struct InfoCommand: StrataCommand {
   func run(_ session: Session) throws {
     let store = try session.store()
     let settings = try session.settings()
-    let origins = settings.origins
-    var rows: [(name: String, value: String, origin: String)] = [
-      ("graph root", "\(settings.graphRoot)", origins["graphroot"] ?? "default"),
-      ("run root", "\(settings.runRoot)", origins["runroot"] ?? "default"),
-      ("driver", settings.driver, origins["driver"] ?? "default"),
-      (
-        "mount program", settings.mountProgram ?? "-",
-        origins["mount_program"] ?? origins["options"] ?? "default"
-      ),
-    ]
-    for option in settings.driverOptions where !option.contains("mount_program=") {
-      rows.append(("option", option, origins["options"] ?? "default"))
-    }
+    let inForce = settings.inForce + (try session.strataSettings().inForce)
+    var rows: [(name: String, value: String, origin: String)] = []
     for (path, problem) in store.additionalLayerStores() {
       rows.append(("additional layers", path.description, problem?.message ?? "answers"))
     }
@@ -57,21 +46,25 @@ struct InfoCommand: StrataCommand {
     rows.append(("user", session.surroundings.isRootless ? "rootless" : "root", ""))
     rows.append(("version", strataVersion, ""))
     if json {
-      let lists = ["option", "additional layers"]
-      var members = rows.filter { !lists.contains($0.name) }.map {
-        ($0.name, JSONValue.string($0.value))
-      }
+      var members: [(String, JSONValue)] = [
+        ("graph root", .string(settings.graphRoot.description)),
+        ("run root", .string(settings.runRoot.description)), ("driver", .string(settings.driver)),
+        ("mount program", .string(settings.mountProgram ?? "-")),
+      ]
+      members += rows.filter { $0.name != "additional layers" }.map { ($0.name, .string($0.value)) }
       members.append(
         (
           "additional layers",
           .members(
             rows.filter { $0.name == "additional layers" }.map { ($0.value, .string($0.origin)) })
         ))
-      let options = ("options", JSONValue.strings(settings.driverOptions))
-      session.output.line(bytes: JSONValue.members(members + [options]).encoded())
+      members.append(("options", .strings(settings.driverOptions)))
+      members.append(("settings", inForce.json))
+      session.output.line(bytes: JSONValue.members(members).encoded())
       return
     }
     var table = Table(["SETTING", "VALUE", "FROM"])
+    table.add(inForce)
     for row in rows { table.add([row.name, row.value, row.origin]) }
     session.output.write(table.text)
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import StrataConfig
 import StrataImage
 import StrataModel
 import StrataStore
@@ -45,10 +46,12 @@ struct PushCommand: StrataCommand {
     let transfer = try session.registryTransfer("push")
     let progress = quiet ? nil : ProgressReport(verb: "push", session.output)
     defer { progress?.end() }
+    let configured = try session.strataSettings().pushCompression
+    let format = compressionFormat ?? Format(rawValue: configured)
     let store = try session.store()
     let order = PushOrder(
       image: try session.imageReference(image, in: store), destination: destination,
-      compression: compressionFormat.map { $0 == .gzip ? .gzip : .zstd },
+      compression: format.map { $0 == .gzip ? .gzip : .zstd },
       access: try registry.access(session, progress))
     let digest = try transfer.push(order, from: store)
     progress?.end()
