@@ -31,6 +31,18 @@ int cstrata_mount(const char *source, const char *target, const char *type, uint
   RETURN(mount(source, target, type, flags, data));
 }
 int cstrata_umount2(const char *target, int flags) { RETURN(umount2(target, flags)); }
+int cstrata_clone_mount(int dirfd, int recursive) {
+  unsigned below = recursive ? 0x8000 /* AT_RECURSIVE */ : 0;
+  int fd = (int)syscall(SYS_open_tree, dirfd, "", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC | AT_EMPTY_PATH | below);
+  if (fd < 0) return -errno;
+  uint64_t attributes[4] = {0, 0, MS_PRIVATE, 0}; // struct mount_attr
+  if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | below, attributes, sizeof attributes) < 0) {
+    int error = -errno;
+    close(fd);
+    return error;
+  }
+  return fd;
+}
 
 int cstrata_setresuid(uint32_t r, uint32_t e, uint32_t s) { RETURN(setresuid(r, e, s)); }
 int cstrata_setresgid(uint32_t r, uint32_t e, uint32_t s) { RETURN(setresgid(r, e, s)); }

@@ -58,17 +58,32 @@ extension MergedTree {
   }
 
   /// The name on disk; nil for one that is this program's own.
-  private func storedName(_ name: RawPath, of slot: Slot) -> RawPath? {
+  ///
+  /// ENOTSUP where it would be longer than a name may be, as the kernel's overlay says.
+  private func storedName(_ name: RawPath, of slot: Slot) throws(Errno) -> RawPath? {
     if let attribute = layer(of: slot).override, name == attribute { return nil }
-    return PrivateXattrs.stored(name)
+    let stored = PrivateXattrs.stored(name)
+    if let stored, stored.count > 255 { throw .notSupported }
+    return stored
+  }
+
+  /// EPERM for what would make the next mount take owners, modes and devices of the whole upper from
+  /// attributes, which anybody who owns a file can set.
+  private func requireNotSteering(_ name: RawPath, _ slot: Slot) throws(Errno) {
+    if slot == .root, OverrideStat.names.contains(name) { throw .operationNotPermitted }
+  }
+
+  /// Nothing is kept of one but its status; the kernel asks for its ACL when somebody works in it.
+  private func isRemovedDirectory(_ slot: Slot) -> Bool {
+    isDirectory(slot) && table[slot].flags.contains(.orphan)
   }
 
   /// Answers GETXATTR.
   package func xattr(_ name: RawPath, of id: NodeID) throws(Errno) -> [UInt8] {
     let slot = try table.slot(of: id)
     if !options.xattrs { throw .noFunction }
-    guard let stored = storedName(name, of: slot) else { throw .noData }
-    if table[slot].flags.contains(.withoutXattrs) { throw .noData }
+    guard let stored = try storedName(name, of: slot) else { throw .noData }
+    if table[slot].flags.contains(.withoutXattrs) || isRemovedDirectory(slot) { throw .noData }
     let place = try xattrPlace(slot)
     if !table[slot].flags.contains(.listedXattrs) {
       // Most files have none: one listing saves all further questions.
@@ -89,7 +104,7 @@ extension MergedTree {
   ) throws(Errno) -> [RawPath] {
     let slot = try table.slot(of: id)
     if !options.xattrs { throw .noFunction }
-    if table[slot].flags.contains(.withoutXattrs) { return [] }
+    if table[slot].flags.contains(.withoutXattrs) || isRemovedDirectory(slot) { return [] }
     let names = try xattrPlace(slot).names()
     if names.isEmpty { table[slot].flags.insert(.withoutXattrs) }
     let override = layer(of: slot).override
@@ -111,7 +126,8 @@ extension MergedTree {
     if !options.xattrs { throw .noFunction }
     _ = try requireUpper()
     try requireUnprotected(slot)
-    guard let stored = storedName(name, of: slot) else { throw .operationNotPermitted }
+    try requireNotSteering(name, slot)
+    guard let stored = try storedName(name, of: slot) else { throw .operationNotPermitted }
     if setting != .any {
       let exists = try hasXattr(stored, slot)
       if setting.contains(.create), exists { throw .fileExists }
@@ -133,11 +149,11 @@ extension MergedTree {
     if !options.xattrs { throw .noFunction }
     _ = try requireUpper()
     try requireUnprotected(slot)
-    guard let stored = storedName(name, of: slot) else { throw .noData }
-    // Removing an ACL that is not there is no error.
-    let isACL = name.hasPrefix("system.posix_acl_")
+    try requireNotSteering(name, slot)
+    guard let stored = try storedName(name, of: slot) else { throw .noData }
     guard try hasXattr(stored, slot) else {
-      if isACL { return }
+      // Of an upper file an ACL that is not there may be removed, as its file system has it.
+      if isUpper(slot), name.hasPrefix("system.posix_acl_") { return }
       throw .noData
     }
     try copyUp(slot)

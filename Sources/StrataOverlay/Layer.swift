@@ -16,16 +16,28 @@ package struct Layer: Sendable {
   package let mapping: IDMapping
   /// The attribute that holds owner and mode of this layer's files, if its root has one.
   package let override: RawPath?
+  /// Whether the mount point lies in the directory.
+  let holdsMountPoint: Bool
+  /// Keeps the mount that `root` lies in, where that is the layer's own.
+  private let ownMount: SharedDescriptor?
 
   /// Opens a layer's directory.
   ///
   /// `mapping` holds where the directory is not itself idmapped.
-  package init(
+  init(
     opening path: RawPath, isUpper: Bool = false, isDataOnly: Bool = false, mapping: IDMapping,
-    idmappedMounts: Set<UInt64>, override forced: RawPath? = nil
+    idmappedMounts: Set<UInt64>, around mountPoint: MountPointAncestors,
+    override forced: RawPath? = nil
   ) throws(Errno) {
-    let owner = try FileDescriptor.workingDirectory.openUndated(path, [.readOnly, .directory])
+    var owner = try FileDescriptor.workingDirectory.openUndated(path, [.readOnly, .directory])
     let status = try owner.view.status()
+    holdsMountPoint = mountPoint.contains(status)
+    var ownMount: SharedDescriptor?
+    if holdsMountPoint, !isUpper, let mount = Self.withoutMountPoint(owner.view) {
+      owner = try mount.view.openUndated(".", [.readOnly, .directory])
+      ownMount = mount
+    }
+    self.ownMount = ownMount
     device = status.device
     self.isUpper = isUpper
     self.isDataOnly = isDataOnly
@@ -42,6 +54,18 @@ package struct Layer: Sendable {
       }
     }
     root = SharedDescriptor(owner)
+  }
+
+  /// The directory in a mount of its own, in which ours will not be.
+  ///
+  /// Nil for one who may not make mounts and has to keep away from the mount point's name, as with the peer.
+  private static func withoutMountPoint(_ directory: FileDescriptor) -> SharedDescriptor? {
+    for withMountsBelow in [false, true] {
+      if let mount = try? directory.detachedMount(withMountsBelow: withMountsBelow) {
+        return SharedDescriptor(mount)
+      }
+    }
+    return nil
   }
 
   /// The ids of mounts that the kernel maps ids for: those with `idmapped` among their options in

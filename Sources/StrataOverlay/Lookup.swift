@@ -165,11 +165,10 @@ extension MergedTree {
     let shown = overridden(raw, name, in: parent, layer, nil)
     let upper = hasUpper && layer == 0
     let number = inodes.number(of: raw)
-    if upper, raw.linkCount > 1 {
-      if let slot = hardLinks[number] {
-        addAlias(slot, name, in: parent)
-        return (slot, shown)
-      }
+    // One of several links is found by what the others are known as, though it may be the last by now.
+    if upper, !hardLinks.isEmpty, let slot = hardLinks[number] {
+      addAlias(slot, name, in: parent)
+      return (slot, shown)
     }
     let slot = table.insert(name, in: parent, type: shown.type)
     table[slot].layer = layer
@@ -202,6 +201,7 @@ extension MergedTree {
   func addAlias(_ slot: Slot, _ name: RawPath, in parent: Slot) {
     if !table[slot].flags.contains(.keyed) {
       table.key(slot, name, in: parent)
+      existingFileSide(slot)?.lastStatus = nil
       return
     }
     let alias = NodeAlias(parent: parent, name: name)

@@ -113,6 +113,7 @@ package final class MergedTree {
   private static func openLayers(_ options: OverlayOptions) throws(OverlayError) -> [Layer] {
     let mapping = IDMapping(uids: options.uidRanges, gids: options.gidRanges)
     let idmapped = mapping.isIdentity ? [] : Layer.idmappedMounts()
+    let mountPoint = MountPointAncestors(of: options.mount.mountPoint)
     var layers: [Layer] = []
     func open(_ path: RawPath, upper: Bool = false, data: Bool = false) throws(OverlayError) {
       let forced: RawPath? =
@@ -125,12 +126,18 @@ package final class MergedTree {
         layers.append(
           try Layer(
             opening: path, isUpper: upper, isDataOnly: data, mapping: mapping,
-            idmappedMounts: idmapped, override: forced))
+            idmappedMounts: idmapped, around: mountPoint, override: forced))
       } catch {
         throw OverlayError(error, "cannot open the \(upper ? "upper" : "lower") directory \(path)")
       }
     }
-    if let upper = options.upper { try open(upper, upper: true) }
+    if let upper = options.upper {
+      try open(upper, upper: true)
+      if layers[0].holdsMountPoint {
+        throw OverlayError(
+          "the mount point \(options.mount.mountPoint) lies in the upper directory \(upper)")
+      }
+    }
     for lower in options.lowers { try open(lower) }
     for lower in options.dataOnlyLowers { try open(lower, data: true) }
     return layers

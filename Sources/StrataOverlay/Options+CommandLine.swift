@@ -171,7 +171,15 @@ extension OverlayOptions {
       guard let seconds = Double(text) else { throw UsageError("invalid value: \(name)=\(text)") }
       lifetime = CacheLifetime(seconds)
     case "threaded": threads = try number(name, value)
-    case "fsync": syncs = try isOn(name, value)
+    case "fsync" where value != nil:
+      // Words are the kernel's overlay's, numbers the peer's.
+      syncs = try choice(
+        name, value,
+        [
+          "0": false, "1": true, "off": false, "on": true,
+          "volatile": false, "auto": true, "strict": true,
+        ])
+    case "fsync": syncs = true
     case "sync" where value != nil: syncs = try isOn(name, value)
     case "volatile": syncs = false
     case "spin": spin = try number(name, value)
@@ -179,7 +187,7 @@ extension OverlayOptions {
     case "readahead": readahead = try choice(name, value, ["on": true, "off": false])
     case "passthrough": passthrough = try choice(name, value, ["auto": true, "off": false])
     case "writeback": writeback = try isOn(name, value)
-    case "debug": (debug, foreground) = (true, true)
+    case "debug" where value == nil: (debug, foreground) = (true, true)
     default: return false
     }
     return true

@@ -140,6 +140,13 @@ extension MergedTree {
     if isDirectory(slot) { throw .operationNotPermitted }
     if name.count > 255 { throw .nameTooLong }
     if table[parent].flags.contains(.orphan) { throw .noSuchFileOrDirectory }
+    // What was removed stays so; a file that never had a name (O_TMPFILE) may get one, and so may one
+    // with a link left that nobody asked for yet.
+    if table[slot].flags.contains(.orphan), let last = existingFileSide(slot)?.lastStatus,
+      !isUpper(slot) || last.linkCount == 0
+    {
+      throw .noSuchFileOrDirectory
+    }
     if try resolve(name, in: parent) != nil { throw .fileExists }
     try requireMutable(parent)
     try requireUnprotected(slot)
@@ -162,7 +169,6 @@ extension MergedTree {
     if state.hasMarker, let marker = MarkerFile.name(hiding: name) {
       try? directory.view.unlink(marker)
     }
-    existingFileSide(slot)?.lastStatus = nil
     addAlias(slot, name, in: parent)
     let status = try status(of: slot)
     if status.linkCount > 1 {
@@ -178,9 +184,9 @@ extension MergedTree {
     _ slot: Slot, _ directory: FileDescriptor, _ name: RawPath
   ) throws(Errno) {
     if table[slot].flags.contains(.orphan) {
-      guard let side = existingFileSide(slot), let file = side.writer ?? side.reader else {
-        throw .noSuchFileOrDirectory
-      }
+      guard let side = existingFileSide(slot),
+        let file = side.writer ?? side.reader ?? side.remains
+      else { throw .noSuchFileOrDirectory }
       try file.view.linkSelf(to: directory, name)
       return
     }

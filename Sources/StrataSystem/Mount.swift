@@ -43,6 +43,19 @@ package func unmount(_ target: RawPath, detach: Bool = false) throws(Errno) {
   }
 }
 
+extension FileDescriptor {
+  /// This directory in a mount of its own, in which nothing will be mounted, and nothing is now unless it
+  /// is asked for `withMountsBelow`; it lives as long as the descriptor, which is one of O_PATH.
+  ///
+  /// C: `open_tree` with `OPEN_TREE_CLONE`, `mount_setattr`. EPERM without CAP_SYS_ADMIN over the mount
+  /// namespace; EINVAL where the mounts below are those of a more powerful user and may not be taken off;
+  /// ENOSYS before Linux 5.12.
+  package func detachedMount(withMountsBelow: Bool) throws(Errno) -> FileDescriptorOwner {
+    FileDescriptorOwner(
+      owning: try checked { cstrata_clone_mount(rawValue, withMountsBelow ? 1 : 0) })
+  }
+}
+
 /// Whether `path` is the root of a mount now.
 ///
 /// ENOENT and the like are thrown.

@@ -1125,6 +1125,19 @@ def attributes_are_escaped_and_hidden(lab):
 
 
 @case
+def no_attribute_of_a_user_turns_owners_over(lab):
+    # With that mark on its root, a layer has owners, modes and devices in attributes that every owner sets.
+    put(lab.lower(1) + "/f", "f")
+    m = lab.mount()
+    put(m + "/disk", mode=0o644)
+    os.setxattr(m + "/disk", "user.containers.override_stat", b"0:0:0666:block-1-0")
+    for name in ("user.containers", "user.fuseoverlayfs", "security.fuseoverlayfs"):
+        fails(errno.EPERM, os.setxattr, m, name + ".override_stat", b"0:0:0755:dir")
+    m = lab.again()
+    same(oct(os.stat(m + "/disk").st_mode), "0o100644")
+
+
+@case
 def many_layers_and_few_descriptors(lab):
     for number in range(1, 501):
         put(lab.lower(number) + f"/d{number % 7}/f{number}", str(number))
@@ -1678,6 +1691,54 @@ def upper_links_are_one_inode(lab):
 
 
 @case
+def the_last_of_several_links_is_the_node_of_the_others(lab):
+    lab.lower(1)
+    for name in ("a", "b", "c"):
+        put(f"{lab.upper}/{name}/1", "hello")
+        os.link(f"{lab.upper}/{name}/1", f"{lab.upper}/{name}/2")
+    os.link(f"{lab.upper}/c/1", f"{lab.upper}/c/3")
+    put(lab.upper + "/b/new", "new")
+    # The second name is first asked for when the first is gone, and what was read there is cached.
+    m = lab.mount("passthrough=off")
+    fds = {name: os.open(f"{m}/{name}/1", os.O_RDWR) for name in "abc"}
+    os.unlink(m + "/a/1")
+    os.rename(m + "/b/new", m + "/b/1")
+    os.unlink(m + "/c/1")
+    same(get(m + "/c/3"), "hello")
+    os.unlink(m + "/c/3")
+    for name, fd in fds.items():
+        other = os.open(f"{m}/{name}/2", os.O_RDONLY)
+        same(os.pread(other, 99, 0), b"hello")
+        os.pwrite(fd, b"WORLD and more", 0)
+        os.fchmod(fd, 0o600)
+        same((os.pread(other, 99, 0), os.pread(fd, 99, 0)), (b"WORLD and more", b"WORLD and more"))
+        info = os.stat(f"{m}/{name}/2")
+        same((info.st_size, info.st_mode & 0o777, info.st_nlink), (14, 0o600, 1))
+        same(os.fstat(fd).st_ino, info.st_ino)
+        os.close(other)
+        os.close(fd)
+
+
+@case
+def removed_files_get_no_new_name(lab):
+    put(lab.lower(1) + "/lower", "low")
+    put(lab.lower(1) + "/hard", "hard")
+    os.link(lab.lower(1) + "/hard", lab.lower(1) + "/link")
+    put(lab.upper + "/upper", "up")
+    m = lab.mount()
+
+    def name(fd, path):
+        call(libc.linkat, -100, b"/proc/self/fd/%d" % fd, -100, path.encode(), 0x400)
+
+    for path in ("lower", "hard", "upper"):
+        fd = os.open(f"{m}/{path}", os.O_RDONLY)
+        os.unlink(f"{m}/{path}")
+        fails(errno.ENOENT, name, fd, m + "/again")
+        os.close(fd)
+    same(os.listdir(m), ["link"])
+
+
+@case
 def seekdir_while_names_come_and_go(lab):
     for number in range(400):
         put(lab.lower(1 + number % 2) + f"/d/f{number}")
@@ -1824,6 +1885,28 @@ def forms_of_the_command_line(lab):
                         (["-o", "lowerdir=gone", lab.mp], b"gone"), (["-o", "lowerdir=plain,upperdir=plain", lab.mp], b"workdir")):
         result = subprocess.run([lab.program] + words, cwd=lab.base, capture_output=True)
         same((result.returncode, result.stderr.count(b"\n"), part in result.stderr), (1, 1, True))
+
+
+@case
+def the_mount_point_may_lie_in_a_lower_layer(lab):
+    # The mount would ask itself, and nobody would answer.
+    inside = put(lab.lower(1) + "/d/mp/f", "f").removesuffix("/f")
+    lab.mp, own = inside, lab.mp
+    put(lab.lower(1) + "/d/g", "g")
+    lab.mount()
+    try:
+        same(sorted(os.listdir(inside + "/d")), ["g", "mp"])
+        same(get(inside + "/d/mp/f"), "f")
+        put(inside + "/d/mp/f", "changed")
+        os.rename(inside + "/d/mp/f", inside + "/d/h")
+        same((get(lab.upper + "/d/h"), os.listdir(inside + "/d/mp")), ("changed", []))
+    finally:
+        lab.unmount()
+    same(get(inside + "/f"), "f")
+    os.mkdir(lab.upper + "/mp")
+    result = subprocess.run([lab.program, "-o", lab.text(), lab.upper + "/mp"], capture_output=True)
+    same((result.returncode, b"lies in the upper directory" in result.stderr), (1, True))
+    lab.mp = own
 
 
 # Other programs

@@ -27,6 +27,9 @@ int cstrata_unshare(int flags);
 int cstrata_mount(const char *source, const char *target, const char *type, uint64_t flags,
                   const char *data);
 int cstrata_umount2(const char *target, int flags);
+// open_tree(2) with OPEN_TREE_CLONE of an open directory: its mount, private, without or with those below
+// it.
+int cstrata_clone_mount(int dirfd, int recursive);
 
 // Real, effective and saved ids of the calling process (all threads).
 int cstrata_setresuid(uint32_t ruid, uint32_t euid, uint32_t suid);
