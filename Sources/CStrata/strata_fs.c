@@ -129,6 +129,10 @@ int cstrata_page_pipe(int ends[2], int size) {
 int cstrata_fallocate(int fd, int mode, int64_t offset, int64_t length) {
   RETURN(fallocate(fd, mode, offset, length));
 }
+int cstrata_sync_file_range_wait(int fd) {
+  RETURN(sync_file_range(
+      fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+}
 int cstrata_sync_file_range_write(int fd, int64_t offset, int64_t length) {
   RETURN(sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE));
 }

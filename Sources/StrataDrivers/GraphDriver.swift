@@ -24,6 +24,9 @@ package protocol LayerLifeCycle: Sendable {
   /// `mappings` give the owner of its root. A parent may lie in an additional image store.
   /// `inImageStore`: in the home of the separate image store, if there is one. A driver that copies
   /// its parents owns the copy anew where `parentMappings` are others.
+  ///
+  /// When the next file is synced that is written to the same file system, such as that of the records,
+  /// everything of the layer outlives a power cut.
   func create(
     _ id: String, parent: String?, mappings: IDMappings, parentMappings: IDMappings,
     inImageStore: Bool
@@ -31,8 +34,16 @@ package protocol LayerLifeCycle: Sendable {
   /// Removes the directory of a layer, unmounting what is still mounted in it. Nothing there is
   /// success.
   func remove(_ id: String) throws(StoreError)
+  /// Removes what is left of a layer whose directory is gone or half gone, and that a removal would not
+  /// find; called under the layers' write lock.
+  func removeRemains(of id: String) throws(StoreError)
   /// Whether the home has a directory for the layer; additional stores count.
   func exists(_ id: String) -> Bool
+  /// How what the driver itself keeps about the layers below one differs from these, which are all of
+  /// them, nearest first: a line each.
+  func stackProblems(of id: String, on parents: [String]) throws(StoreError) -> [String]
+  /// Makes that anew; called under the layers' write lock.
+  func restack(_ id: String, on parents: [String]) throws(StoreError)
   /// Where the directory of a layer is, or would be.
   func directoryPath(of id: String) -> RawPath
   /// Every directory of the home that stands for a layer, recorded or not.

@@ -62,6 +62,8 @@ extension Store {
 
   /// The same config under another manifest: the record keeps its digest, layer and time (measured
   /// with podman 4.3).
+  ///
+  /// Items that are damaged on the disk are written again.
   private func update(_ content: ImageContent, names: [String]) throws(StoreError) -> ImageRecord {
     let old = try image(content.id)
     guard old.id == content.id, old.layer == content.layer else {
@@ -70,9 +72,12 @@ extension Store {
         "image with ID \(quoted(content.id)) already exists, but uses a different top layer: "
           + StoreError.Code.duplicateID.text)
     }
-    for item in content.items where item.key != content.configDigest.description {
+    for item in content.items {
       let digest = item.digest ?? Digester.digest(of: item.bytes)
-      if old.bigDataDigests[item.key] == digest { continue }
+      let isConfig = item.key == content.configDigest.description
+      if isConfig || old.bigDataDigests[item.key] == digest {
+        if (try? imageData(old.id, item.key)) == item.bytes { continue }
+      }
       try setImageData(old.id, item)
     }
     if old.metadata != content.metadata {

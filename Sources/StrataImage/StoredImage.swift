@@ -61,10 +61,14 @@ package struct StoredImage {
   }
 
   /// The layers from the lowest up to `top`.
+  ///
+  /// Errors: `damaged` where the parents run in a ring.
   package static func chain(_ top: String?, in store: Store) throws(StoreError) -> [LayerRecord] {
     var layers: [LayerRecord] = []
+    var seen: Set<String> = []
     var next = top
     while let id = next {
+      guard seen.insert(id).inserted else { throw .parentsInARing(id) }
       let layer = try store.layer(id)
       layers.append(layer)
       next = layer.parent

@@ -57,7 +57,11 @@ struct RecordIndex: Sendable {
   /// Reads a file and adds its records; one whose id was seen before is skipped.
   ///
   /// A name goes to the later record, as in the peer's load; the earlier one must give it up.
-  mutating func load(_ number: Int, _ schema: RecordSchema) throws(StoreError) -> [DuplicateName] {
+  ///
+  /// `leavingOut` those records whose ids are no plain file names, which are an error else.
+  mutating func load(_ number: Int, _ schema: RecordSchema, leavingOut: Bool = false)
+    throws(StoreError) -> [DuplicateName]
+  {
     let path = files[number].file.path
     do throws(Errno) {
       // The time is taken before the bytes: a file that is replaced between looks stale later.
@@ -70,11 +74,16 @@ struct RecordIndex: Sendable {
       throw StoreError(error, "loading \(quoted(path.description))")
     }
     let bytes = files[number].bytes
-    let summaries: [RecordSummary]
+    var summaries: [RecordSummary]
     do throws(JSONError) {
       summaries = try JSONScanner.summaries(bytes, schema)
     } catch {
       throw damaged(number, error)
+    }
+    if leavingOut {
+      let count = summaries.count
+      summaries.removeAll { !Identifiers.isUsable($0.id.text(in: bytes)) }
+      files[number].isChanged = summaries.count != count
     }
     return try add(summaries, of: bytes, file: number)
   }
@@ -97,7 +106,7 @@ struct RecordIndex: Sendable {
     for summary in summaries {
       let number = slots.count
       let id = summary.id.text(in: bytes)
-      try requireUsable(id, in: files[file].file.path)
+      try requireUsable(id, in: files[file].file.path, at: summary.range.lowerBound)
       if let old = numbersByID.updateValue(number, forKey: id) {
         numbersByID[id] = old
         continue
@@ -171,11 +180,12 @@ struct RecordIndex: Sendable {
 }
 
 /// Refuses an id in a file of records that is no plain file name.
-func requireUsable(_ id: String, in path: RawPath) throws(StoreError) {
+func requireUsable(_ id: String, in path: RawPath, at offset: Int? = nil) throws(StoreError) {
   guard Identifiers.isUsable(id) else {
+    let place = offset.map { " of the record at offset \($0)" } ?? ""
     throw StoreError(
       .loadError,
-      "loading \(quoted(path.description)): the ID \(quoted(id)) is no plain file name")
+      "loading \(quoted(path.description)): the ID \(quoted(id))\(place) is no plain file name")
   }
 }
 

@@ -46,10 +46,15 @@ package struct RecordTable<Record: NamedRecord>: Sendable {
   ///
   /// Errors: `loading "<path>": …` with the offset for a file that does not parse. It is never
   /// written then, since nothing is saved that was not loaded.
-  package static func load(files: [RecordFile]) throws(StoreError) -> RecordTable {
+  ///
+  /// `leavingOutOddIDs`: records whose ids are no plain file names, an error else, are not there, nor in
+  /// the file once it is saved.
+  package static func load(files: [RecordFile], leavingOutOddIDs: Bool = false) throws(StoreError)
+    -> RecordTable
+  {
     var table = RecordTable(files: files)
     for number in files.indices {
-      for duplicate in try table.index.load(number, Record.schema) {
+      for duplicate in try table.index.load(number, Record.schema, leavingOut: leavingOutOddIDs) {
         table.duplicateNameCount += 1
         guard var holder = table.record(duplicate.earlier) else { continue }
         holder.names.removeAll { $0 == duplicate.name }

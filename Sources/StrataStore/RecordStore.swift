@@ -1,6 +1,7 @@
 import StrataJSON
 import StrataModel
 import StrataPersistence
+import StrataSystem
 import Synchronization
 
 /// The lock files of a store: one, or two where a separate image store keeps a part of the layers
@@ -153,6 +154,19 @@ final class RecordStore<Record: NamedRecord>: Sendable {
     if let problem = rules.problem(table) { return (table, problem) }
     remember(table, tokens)
     return (table, nil)
+  }
+
+  /// The first of the files that outlive a reboot which is there and has nothing in it, not even `[]`.
+  func emptyFile() throws(StoreError) -> RawPath? {
+    for file in files where file.synchronizes {
+      do throws(Errno) {
+        let status = try FileDescriptor.workingDirectory.status(of: file.path, follow: true)
+        if status.size == 0 { return file.path }
+      } catch {
+        if error != .noSuchFileOrDirectory { throw StoreError(error, "stat \(file.path)") }
+      }
+    }
+    return nil
   }
 
   /// Keeps a table that is what the files hold.

@@ -21,6 +21,8 @@ package final class StagedLayers: Sendable {
     let record: LayerRecord
     /// Whether it was there already.
     let isThere: Bool
+    /// Whether its record is there and its folder is gone: the content is put there again.
+    var isMended = false
     /// The parent as it was; nil for a layer without one, or on one that is made here.
     var parent: LayerRecord?
     let parentMappings: IDMappings
@@ -100,11 +102,19 @@ package final class StagedLayers: Sendable {
       var there = layers[id]
       if there == nil { there = try store.findAdditionalLayer(id)?.record }
       if let there, there.id == id, !there.isIncomplete {
+        if layers[id] == nil || store.hasContent(id) {
+          return Plan(
+            creation: creation, record: there, isThere: true, parentMappings: there.mappings)
+        }
+        let parent = try there.parent.map { key throws(StoreError) in
+          try store.parentLayer(key, layers)
+        }
         return Plan(
-          creation: creation, record: there, isThere: true, parentMappings: there.mappings)
+          creation: creation, record: there, isThere: false, isMended: true, parent: parent,
+          parentMappings: parent?.mappings ?? there.mappings)
       }
     }
-    let sibling = plans.first { $0.record.id == creation.parent && !$0.isThere }
+    let sibling = plans.first { $0.record.id == creation.parent && !$0.isThere && !$0.isMended }
     let (record, parent) = try store.plan(creation, layers, on: sibling?.record)
     try record.checkInsertion(into: layers)
     return Plan(
@@ -171,21 +181,36 @@ package final class StagedLayers: Sendable {
         outcome.append(try self.outcome(of: plan, contents[number], writer.layers))
       }
       var made: [String] = []
+      var mended: [String] = []
       do throws(StoreError) {
-        for (number, layer) in outcome.enumerated() where layer.isNew {
-          try writer.insert(layer.record, inImageStore: inImageStore)
-          made.append(layer.record.id)
+        for (number, layer) in outcome.enumerated() where layer.record.isIncomplete {
+          if layer.isNew {
+            try writer.insert(layer.record, inImageStore: inImageStore)
+            made.append(layer.record.id)
+          } else {
+            try writer.update(layer.record.id) { $0.isIncomplete = true }
+            mended.append(layer.record.id)
+          }
           // With it the layer before loses its mark: see the type's comment.
           try writer.save()
           let record = try put(plans[number], contents[number], layer.record)
           try writer.update(record.id) { $0 = record }
           outcome[number].record = record
         }
-        if !made.isEmpty { try store.driver.synchronizeHome(inImageStore: inImageStore) }
+        // They have other short links now, which those that stand on them must know.
+        if !mended.isEmpty {
+          for id in writer.layers.ids { try? store.restack(id, writer.layers) }
+        }
+        if !made.isEmpty || !mended.isEmpty {
+          try store.driver.synchronizeHome(inImageStore: inImageStore)
+        }
         try writer.save()
         return outcome
       } catch {
         for id in made.reversed() { store.discard(id, &writer) }
+        // As damaged as it was, and not yet lost to those that stand on it.
+        for id in mended { try? writer.update(id) { $0.isIncomplete = false } }
+        try? writer.save()
         throw error
       }
     }
@@ -199,17 +224,19 @@ package final class StagedLayers: Sendable {
   private func outcome(
     of plan: Plan, _ content: Content?, _ layers: RecordTable<LayerRecord>
   ) throws(StoreError) -> Outcome {
-    if reuses, let known = layers[plan.record.id] { return (known, false) }
+    let known = reuses ? layers[plan.record.id] : nil
+    if let known, !plan.isMended { return (known, false) }
     if plan.isThere { return (plan.record, false) }
+    if plan.isMended, known == nil { throw StoreError(.layerUnknown) }
     guard let content else {
       throw StoreError(.usage, "layer \(plan.record.id) was not filled")
     }
     if let parent = plan.parent { try check(parent, plan, layers) }
-    try plan.record.checkInsertion(into: layers)
-    var record = plan.record
+    if known == nil { try plan.record.checkInsertion(into: layers) }
+    var record = known ?? plan.record
     record.take(content.applied)
     record.isIncomplete = true
-    return (record, true)
+    return (record, known == nil)
   }
 
   /// Throws if the parent is not the one that the layer was planned for.
@@ -235,7 +262,11 @@ package final class StagedLayers: Sendable {
   {
     guard let content else { return record }
     var record = record
-    record.bigDataNames = try store.write(plan.creation.data, toLayer: record.id)
+    if plan.isMended {
+      try store.driver.removeRemains(of: record.id)
+    } else {
+      record.bigDataNames = try store.write(plan.creation.data, toLayer: record.id)
+    }
     try store.driver.create(
       record.id, parent: record.parent, mappings: record.mappings,
       parentMappings: plan.parentMappings, inImageStore: inImageStore, content: content.staged)

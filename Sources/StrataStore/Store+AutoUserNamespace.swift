@@ -29,7 +29,9 @@ extension Store {
       if id != Self.nobody { highest = max(highest ?? 0, id) }
     }
     var next: String? = top
+    var seen: Set<String> = []
     while let id = next, !id.isEmpty {
+      guard seen.insert(id).inserted else { throw .parentsInARing(id) }
       var layer = layers.layers[id]
       if layer == nil { layer = try findAdditionalLayer(id)?.record }
       guard let layer else { break }

@@ -12,19 +12,25 @@ extension Store {
   /// Looks for damage in everything that the store has, additional stores included.
   public func check(_ options: CheckOptions = CheckOptions()) throws(StoreError) -> CheckReport {
     var check = StoreCheck(options: options)
-    let own = try layerStore.reading { state in state.layers.records }
-    try checkLayers(own, layerStore, &check)
+    let table = try layerStore.reading { state in state.layers }
+    let own = table.records
+    try checkLayers(own, table, layerStore, &check)
     for store in additional {
-      let layers = try store.layers.reading { state in state.layers.records }
-      try checkLayers(layers.filter { check.used[$0.id] == nil }, store.layers, &check)
+      let layers = try store.layers.reading { state in state.layers }
+      try checkLayers(
+        layers.records.filter { check.used[$0.id] == nil }, layers, store.layers, &check)
     }
     check.findMissingParents()
     for store in ownImageStores + additional.map(\.images) {
       try checkImages(store.reading { images in images.records }, store, &check)
     }
     for container in try containers() { checkContainer(container, &check) }
+    let elsewhere = try layerStore.reading { (_) throws(StoreError) in
+      try recordsElsewhere().layers
+    }
+    elsewhere.forEach { check.use($0.parent) }
     check.findUnreferenced(own, now: now().seconds)
-    let known = Set(try layerStore.reading { state in state.layers.ids })
+    let known = Set(try layerStore.reading { state in state.layers.ids }).union(elsewhere.ids)
     for id in try driver.layers() where !known.contains(id) {
       let text = "layer \(id): layer in lower level storage driver not accounted for"
       check.report.layers.add(
@@ -34,7 +40,8 @@ extension Store {
   }
 
   private func checkLayers(
-    _ layers: [LayerRecord], _ store: LayerStore, _ check: inout StoreCheck
+    _ layers: [LayerRecord], _ table: RecordTable<LayerRecord>, _ store: LayerStore,
+    _ check: inout StoreCheck
   ) throws(StoreError) {
     var found: [String: [String]] = [:]
     for layer in layers {
@@ -47,6 +54,7 @@ extension Store {
         itemProblem(store.data(layer.id), key, of: "layer")
       }
       texts += contentProblems(of: layer, store, chains, check.options)
+      if texts.isEmpty { texts = stackProblems(of: layer, table) }
       if !texts.isEmpty { found[layer.id] = texts }
     }
     if found.isEmpty { return }
@@ -103,6 +111,16 @@ extension Store {
       texts.append(error.message)
     }
     return texts
+  }
+
+  /// How what the driver mounts a layer on differs from the parents in the records.
+  private func stackProblems(of layer: LayerRecord, _ table: RecordTable<LayerRecord>) -> [String] {
+    do throws(StoreError) {
+      guard let parents = try knownParents(of: layer.id, table) else { return [] }
+      return try driver.stackProblems(of: layer.id, on: parents)
+    } catch {
+      return [error.message]
+    }
   }
 
   /// Reads the blob of a layer that is in an additional layer store and compares it with its digests.
@@ -215,6 +233,8 @@ extension Store {
     } into: { report, texts in
       report.containers.add(texts.filter { $0.text.hasPrefix("container ") }, to: id)
     }
+    // The peer leaves this out, and then cannot repair what it has found.
+    check.report.containers.add(check.report.layers[container.layer], to: id)
   }
 }
 
@@ -260,6 +280,11 @@ private struct StoreCheck {
       add(&report, report.layers[id] + report.readOnlyLayers[id])
       next = report.parents[id]
     }
+  }
+
+  /// Notes that somebody stands on a layer.
+  mutating func use(_ top: String?) {
+    follow(top ?? "", { _, _ in nil }, into: { _, _ in })
   }
 
   mutating func findUnreferenced(_ own: [LayerRecord], now: Int64) {

@@ -1,3 +1,4 @@
+import StrataDrivers
 public import StrataModel
 import StrataPersistence
 public import StrataSystem
@@ -23,15 +24,26 @@ extension RecordStore {
     for file in files {
       do throws(StoreError) {
         _ = try RecordTable<Record>.load(files: [file])
+        if try emptyFile() == file.path {
+          throw StoreError(.damaged, "\(file.path): the file is empty")
+        }
       } catch {
         let time = FileTime.now
         let name = "\(file.path.lastComponent).damaged-\(time.seconds)"
         let path = file.path.parent.appending(RawPath(name))
-        do throws(Errno) {
-          let here = FileDescriptor.workingDirectory
-          try here.rename(file.path, to: here, path)
-        } catch let failure {
-          throw StoreError(failure, "rename \(file.path) \(path)")
+        let here = FileDescriptor.workingDirectory
+        if var rest = try? RecordTable<Record>.load(files: [file], leavingOutOddIDs: true),
+          rest.isChanged
+        {
+          // Records that lead out of the store go, all others stay.
+          try naming("link", file.path) { () throws(Errno) in
+            try here.link(file.path, to: here, path)
+          }
+          try rest.save()
+        } else {
+          do throws(Errno) { try here.rename(file.path, to: here, path) } catch let failure {
+            throw StoreError(failure, "rename \(file.path) \(path)")
+          }
         }
         moved.append((path, error.message))
       }

@@ -9,10 +9,17 @@ import StrataSystem
 extension Store {
   /// Deletes a layer that has no children, images or containers.
   public func deleteLayer(_ key: String) throws(StoreError) {
+    try deleteLayer(key, ignoringChildren: [])
+  }
+
+  /// As above, though some have it as their parent: they are to be deleted too.
+  func deleteLayer(_ key: String, ignoringChildren doomed: Set<String>) throws(StoreError) {
     try requireWritable()
     try layerStore.writing { layers throws(StoreError) in
       guard let id = layers.find(key)?.id else { throw StoreError(.notALayer) }
-      if let child = layers.layers.children(of: id).first {
+      let elsewhere = try recordsElsewhere()
+      let children = layers.layers.children(of: id) + elsewhere.layers.children(of: id)
+      if let child = children.first(where: { !doomed.contains($0.id) }) {
         throw StoreError(.layerHasChildren).wrapped("used by layer \(child.id)")
       }
       try imageStore.writing { images throws(StoreError) in
@@ -46,6 +53,7 @@ extension Store {
       if let graphImages { images += try graphImages.reading { images in images.records } }
       let containers = try containerStore.reading { containers in containers }
       let mounts = try layers.mounts()
+      let elsewhere = try recordsElsewhere().layers
       let used = Set(images.flatMap { [$0.layer].compactMap { $0 } + $0.mappedLayers })
       var unused: [String] = []
       for layer in made.reversed() {
@@ -55,7 +63,8 @@ extension Store {
           && now.bigDataNames == layer.bigDataNames
         if isUntouched, !used.contains(layer.id), mounts[layer.id]?.count ?? 0 == 0,
           containers.containers(layer: layer.id).isEmpty,
-          layers.layers.children(of: layer.id).allSatisfy({ unused.contains($0.id) })
+          layers.layers.children(of: layer.id).allSatisfy({ unused.contains($0.id) }),
+          elsewhere.children(of: layer.id).isEmpty
         {
           unused.append(layer.id)
         }
@@ -76,13 +85,15 @@ extension Store {
       return try target.writing { images throws(StoreError) in
         guard let image = images.find(key) else { throw StoreError(.notAnImage) }
         let containers = try containerStore.reading { containers in containers }
+        let elsewhere = try recordsElsewhere()
         // The peer names the last one.
-        if let container = containers.containers(image: image.id).last {
+        let users = elsewhere.containers.containers(image: image.id)
+        if let container = (users + containers.containers(image: image.id)).last {
           throw StoreError(.imageUsedByContainer).wrapped("image used by \(container.id)")
         }
         let unused = unusedLayers(
           of: image, layers.layers, images: images.images.records + others,
-          containers: containers)
+          containers: containers, elsewhere.layers)
         guard commit else { return unused }
         images.remove(image.id)
         try images.save()
@@ -191,7 +202,7 @@ extension Store {
   /// image and without children that stay.
   private func unusedLayers(
     of image: ImageRecord, _ layers: RecordTable<LayerRecord>, images: [ImageRecord],
-    containers: RecordTable<ContainerRecord>
+    containers: RecordTable<ContainerRecord>, _ elsewhere: RecordTable<LayerRecord>
   ) -> [String] {
     var result: [String] = []
     let others = images.filter { $0.id != image.id }
@@ -200,6 +211,7 @@ extension Store {
     func isUnused(_ id: String) -> Bool {
       layers[id] != nil && !inUse.contains(id) && !result.contains(id)
         && layers.children(of: id).allSatisfy { result.contains($0.id) }
+        && elsewhere.children(of: id).isEmpty
     }
     for mapped in image.mappedLayers where isUnused(mapped) { result.append(mapped) }
     var next = image.layer

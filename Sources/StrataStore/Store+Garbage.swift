@@ -41,31 +41,59 @@ extension Store {
   public func collectGarbage(dryRun: Bool = false) throws(StoreError) -> [Garbage] {
     try requireWritable()
     var found = try containerStore.writing { containers throws(StoreError) in
-      var found = try unrecorded(in: containerStore.directory, Set(containers.containers.ids))
-      let run = configuration.runRoot.appending(containerStore.directory.lastComponent)
-      found += try unrecorded(in: run, Set(containers.containers.ids))
-      return try remove(found, dryRun)
+      try withContainersElsewhere { (elsewhere) throws(StoreError) in
+        let known = Set(containers.containers.ids).union(elsewhere.ids)
+        var found = try unrecorded(in: containerStore.directory, known)
+        let run = configuration.runRoot.appending(containerStore.directory.lastComponent)
+        found += try unrecorded(in: run, known)
+        return try remove(found, dryRun, containerStore.core)
+      }
     }
     for store in ownImageStores {
       found += try store.writing { images throws(StoreError) in
-        try remove(try unrecorded(in: store.directory, Set(images.images.ids)), dryRun)
+        try remove(
+          try unrecorded(in: store.directory, Set(images.images.ids)), dryRun, store.core)
       }
     }
     found += try layerStore.writing { layers throws(StoreError) in
-      let known = Set(layers.layers.ids)
+      let known = Set(layers.layers.ids).union(try recordsElsewhere().layers.ids)
       var found: [Garbage] = []
       for id in try driver.layers() where !known.contains(id) {
         let path = driver.directoryPath(of: id)
         found.append(Garbage(kind: .layer, path: path, size: Self.treeSize(path)))
-        if !dryRun { try driver.remove(id) }
       }
       let others = try unrecorded(in: layerStore.locations.directory, known)
-      return try found + remove(others + danglingLinks() + staleStaging(dryRun), dryRun)
+      try requireRecords(of: layerStore.core, for: found + others)
+      if !dryRun {
+        for item in found { try driver.remove(item.path.lastComponent.description) }
+      }
+      let rest = try others + danglingLinks() + staleStaging(dryRun)
+      return try found + remove(rest, dryRun, layerStore.core)
     }
     return found
   }
 
-  private func remove(_ garbage: [Garbage], _ dryRun: Bool) throws(StoreError) -> [Garbage] {
+  /// Throws where a file of records is there and empty: all that it once named would be garbage.
+  ///
+  /// No program leaves it so, but a power cut can.
+  ///
+  /// The peers, and Strata as long as nothing is to be collected, take it for no records.
+  private func requireRecords<Record>(
+    of store: RecordStore<Record>, for found: [Garbage]
+  ) throws(StoreError) {
+    guard found.contains(where: { $0.kind == .layer || $0.kind == .data }),
+      let file = try store.emptyFile()
+    else { return }
+    throw StoreError(
+      .damaged,
+      "\(file): the file is empty, yet there is something that it may have named, as \(found[0].path): "
+        + "nothing of that is collected; strata check --repair moves the file aside")
+  }
+
+  private func remove<Record>(
+    _ garbage: [Garbage], _ dryRun: Bool, _ store: RecordStore<Record>
+  ) throws(StoreError) -> [Garbage] {
+    try requireRecords(of: store, for: garbage)
     if !dryRun {
       for item in garbage where item.kind != .staging {
         try ensureRemoved(item.path, in: .workingDirectory, at: item.path)

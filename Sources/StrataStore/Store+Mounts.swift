@@ -132,6 +132,7 @@ extension Store {
           return RawPath(known.path)
         }
         isNew = !driver.isMounted(at: driver.mountPoint(of: id))
+        if isNew { try restack(id, writer.layers) }
         let path = try driver.mount(id, request)
         mounts.set(id, path: path, count: 1)
         return path

@@ -30,11 +30,17 @@ extension Store {
     for id in report.images.ids {
       attempt("deleting image \(id)") { () throws(StoreError) in try deleteImage(id) }
     }
+    let damaged = Set(report.layers.ids)
     for id in repairOrder(report) {
       let isUnaccounted = report.layers[id].contains { $0.isUnaccounted }
       attempt(isUnaccounted ? "deleting storage layer \(id)" : "deleting layer \(id)") {
         () throws(StoreError) in
-        if isUnaccounted { try removeUnrecorded(id) } else { try deleteLayer(id) }
+        if isUnaccounted {
+          try removeUnrecorded(id)
+        } else {
+          // Where parents run in a ring each is the other's child.
+          try deleteLayer(id, ignoringChildren: damaged)
+        }
       }
     }
     return failures
@@ -67,7 +73,8 @@ extension Store {
   private func removeUnrecorded(_ id: String) throws(StoreError) {
     try requireWritable()
     try layerStore.writing { layers throws(StoreError) in
-      if layers.layers[id] == nil { try driver.remove(id) }
+      let elsewhere = try recordsElsewhere().layers
+      if layers.layers[id] == nil, elsewhere[id] == nil { try driver.remove(id) }
     }
   }
 }
@@ -78,12 +85,14 @@ extension Store {
   ///
   /// A younger one may belong to an image that is just being written.
   public func unusedLayers(olderThan age: Int64) throws(StoreError) -> [String] {
-    let layers = try layerStore.reading { state in state.layers.records }
+    let (layers, elsewhere) = try layerStore.reading { state throws(StoreError) in
+      (state.layers.records, try recordsElsewhere().layers.records)
+    }
     let parents = Dictionary(layers.map { ($0.id, $0.parent) }) { first, _ in first }
     var used: Set<String> = []
     let tops =
       try images().flatMap { [$0.layer].compactMap { $0 } + $0.mappedLayers }
-      + containers().map(\.layer)
+      + containers().map(\.layer) + elsewhere.compactMap(\.parent)
     let young = layers.filter { $0.created.seconds + age > now().seconds }.map(\.id)
     for top in tops + young {
       var next: String? = top

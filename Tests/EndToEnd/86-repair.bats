@@ -57,6 +57,130 @@ teardown() { finish; }
   [[ -z $(strata check) && $(strata images --quiet | wc -l) == 1 ]]
 }
 
+seen() { # program, mount options...: what it shows in a mount
+  local program=$1
+  shift
+  point=$("$program" mount "$@" 2>"$T/err") && show_tree "$point" && "$program" unmount "${@: -1}" >/dev/null
+}
+
+@test "what a layer stands on is what its record says, whatever the short links say" {
+  local container top bottom link foreign before
+  container=$(container demo)
+  top=$(top_layer) bottom=$(layer_ids | head -n 1)
+  strata import-layer --name other --file "$STRATA_IMAGES/small.tar" >/dev/null
+  foreign=$(strata layers --json | jq -r '.[] | select(.names == ["other"]).id')
+  strata create-image --name second "$foreign" >/dev/null
+  before=$(seen strata --ro demo)
+  link=$(<"$G/overlay/$bottom/link")
+  local damage
+  for damage in "rm $G/overlay/$top/lower" "truncate -s 0 $G/overlay/$top/lower" \
+    "truncate -s 0 $G/overlay/$bottom/link" "cp $G/overlay/$foreign/link $G/overlay/$bottom/link" \
+    "echo -n l/$(<"$G/overlay/$foreign/link") >$G/overlay/$top/lower" \
+    "ln -sfn ../$foreign/diff $G/overlay/l/$link"; do
+    eval "$damage"
+    run -1 strata check --quick
+    [[ $output == *"layer $top: "*"the records to"* || $output == *"layer $bottom: "*"lead to layer"* || $output == *"layer $bottom: "*"missing or empty"* ]] || {
+      echo "$damage: $output"
+      return 1
+    }
+    # A mount shows what the records say, and tells of it.
+    [[ $(seen strata --ro demo) == "$before" ]] || {
+      echo "$damage: the mount shows something else"
+      return 1
+    }
+    eval "$damage"
+    strata check --repair 2>"$T/err"
+    grep -q "mended by the records" "$T/err"
+    [[ -z $(strata check) && $(strata images --quiet | wc -l) == 2 ]]
+    # The peer, too.
+    [[ $(seen peer "$container") == "$before" ]]
+  done
+  [[ $(strata gc --dry-run) == "nothing to remove" ]]
+}
+
+@test "parents in a ring are found, end every walk and are removed" {
+  local bottom top verb
+  bottom=$(layer_ids | head -n 1) top=$(top_layer)
+  jq -c --arg bottom "$bottom" --arg top "$top" \
+    'map(if .id == $bottom then .parent = $top else . end)' "$G/overlay-layers/layers.json" >"$T/ring"
+  cat "$T/ring" >"$G/overlay-layers/layers.json"
+  run -1 strata check --quick
+  [[ $output == *"layer $top: the parents of layer $top form a ring"* ]]
+  for verb in "export demo oci-archive:$T/out" "mount --ro demo" "commit $(container demo) made"; do
+    # shellcheck disable=SC2086
+    run -1 timeout 10 "$STRATA" --graph "$G" --run "$R" $verb
+    [[ $output == *"form a ring"* ]] || { echo "$verb: $output"; return 1; }
+  done
+  timeout 20 "$STRATA" --graph "$G" --run "$R" check --repair --force
+  [[ -z $(strata check) && -z $(strata layers --quiet)$(strata images --quiet) ]]
+  [[ $(strata containers --json) == "[]" ]]
+}
+
+@test "a container whose own layer is damaged is found, and goes only with --force" {
+  local container layer
+  container=$(container demo)
+  layer=$(strata container --json "$container" | jq -r '.[0].layer')
+  rm -r "$G/overlay/$layer/diff"
+  run -1 strata check
+  [[ $output == *"container $container:"* ]]
+  run -1 strata check --repair
+  strata container "$container" >/dev/null
+  strata check --repair --force
+  [[ -z $(strata check) && $(strata containers --json) == "[]" && $(strata images --quiet | wc -l) == 1 ]]
+}
+
+@test "an empty file of records lets nothing be collected" {
+  local kind
+  for kind in layers images containers; do
+    [[ $kind != containers ]] || echo data | strata set-container-data "$(container demo)" key
+    cp "$G/overlay-$kind/$kind.json" "$T/saved"
+    : >"$G/overlay-$kind/$kind.json"
+    run -1 strata gc
+    [[ $output == *"$G/overlay-$kind/$kind.json: the file is empty"* ]]
+    run -0 strata du
+    cat "$T/saved" >"$G/overlay-$kind/$kind.json"
+    [[ -z $(strata check) && $(strata gc --dry-run) == "nothing to remove" ]]
+  done
+  : >"$G/overlay-layers/layers.json"
+  run -1 strata check --repair
+  [[ $output == *"moved aside to $G/overlay-layers/layers.json.damaged-"* ]]
+  [[ -d $G/overlay/$(top_layer) ]]
+}
+
+@test "one record with an id that is no file name: a repair takes that one out" {
+  local file=$G/overlay-layers/layers.json
+  jq -c '. + [{"id": "../x", "created": "2026-01-01T00:00:00Z"}]' "$file" >"$T/odd"
+  cat "$T/odd" >"$file"
+  run -1 strata layers
+  [[ $output == *"$file"*'"../x" of the record at offset '* ]]
+  run -1 strata check --repair
+  [[ $output == *"moved aside to $file.damaged-"* ]]
+  [[ -z $(strata check) && $(strata layers --json | jq length) == $(diff_ids | wc -w) ]]
+  cmp "$T/odd" "$file".damaged-*
+}
+
+@test "a transient store's containers hold what they use against everybody" {
+  local container layer point verb
+  container=$(strata --transient-store create-container demo | head -n 1)
+  layer=$(strata --transient-store container --json "$container" | jq -r '.[0].layer')
+  point=$(strata --transient-store mount "$container")
+  echo kept >"$point/kept"
+  [[ $(strata gc --dry-run) == "nothing to remove" ]]
+  strata gc
+  strata prune --min-age 0s
+  [[ -z $(strata check --max 0s) ]]
+  strata check --repair --force --max 0s
+  for verb in "delete-image demo" "delete-layer $(top_layer)"; do
+    # shellcheck disable=SC2086
+    run -1 strata $verb
+  done
+  [[ $(<"$point/kept") == kept && -d $G/overlay/$layer/diff ]]
+  strata --transient-store unmount "$container"
+  strata --transient-store delete-container "$container"
+  strata delete-image demo
+  check_clean
+}
+
 @test "what no record names is collected, and nothing else" {
   local stray=$(printf 'e%.0s' {1..64}) foreign=$G/overlay-images/notes
   strata create-storage-layer >/dev/null
@@ -173,4 +297,25 @@ END
     strata man "$verb" | head -n 1 | grep -q '^.TH STRATA-'
   done
   run -1 strata completions tcsh
+}
+
+@test "an image that is imported again is whole again" {
+  local container top image before
+  container=$(container demo)
+  image=$(strata image --json demo | jq -r '.[0].id')
+  before=$(seen strata --ro demo)
+  for top in $(layer_ids); do
+    rm -r "$G/overlay/$top"
+    rm -f "$G/overlay-layers/$top.tar-split.gz"
+    : >"$G/overlay-images/$image/manifest"
+    strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+    [[ -z $(strata check) && $(seen strata --ro demo) == "$before" ]]
+    check_diff_ids
+  done
+  rm -r "$G/overlay/$top/diff"
+  strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+  [[ -z $(strata check) && $(seen strata "$container") == "$before" ]]
+  strata delete-container "$container"
+  strata delete-image demo
+  check_clean
 }

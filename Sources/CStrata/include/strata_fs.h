@@ -75,6 +75,7 @@ ssize_t cstrata_splice(int in, int64_t *in_offset, int out, size_t size);
 // A pipe that never blocks and holds `size` bytes.
 int cstrata_page_pipe(int ends[2], int size);
 int cstrata_fallocate(int fd, int mode, int64_t offset, int64_t length);
+int cstrata_sync_file_range_wait(int fd);
 int cstrata_sync_file_range_write(int fd, int64_t offset, int64_t length);
 int cstrata_inode_flags_get(int fd, uint32_t *flags);
 int cstrata_inode_flags_set(int fd, uint32_t flags);

@@ -25,7 +25,10 @@ extension Verb {
       }
       let store = try call.session.store()
       let force = call.arguments.isOn("force")
-      if force || call.arguments.isOn("repair") { try call.setAsideDamagedFiles(store) }
+      if force || call.arguments.isOn("repair") {
+        try call.setAsideDamagedFiles(store)
+        try store.restackAll()
+      }
       let report = try store.check(options)
       call.show(report)
       // The peer shuts down whatever is mounted; here only what nobody uses.

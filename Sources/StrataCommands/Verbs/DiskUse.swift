@@ -43,8 +43,12 @@ extension Verb {
         let size = max(0, layer.diffSize)
         rows.append(("unused layer", layer.names.first ?? shortID(layer.id), size, size))
       }
-      for item in try store.collectGarbage(dryRun: true) {
-        rows.append(("garbage", oneLine(item.path.description), item.size, item.size))
+      do {
+        for item in try store.collectGarbage(dryRun: true) {
+          rows.append(("garbage", oneLine(item.path.description), item.size, item.size))
+        }
+      } catch let error as StoreError where error.code == .damaged {
+        call.say(error.message)
       }
       if call.json {
         return call.line(

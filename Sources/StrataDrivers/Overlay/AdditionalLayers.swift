@@ -41,7 +41,7 @@ extension OverlayDriver {
       // The reference first: with the file in place whoever removes the layer gives one back.
       try additionalLayerCalls.take(place)
       isUnnoted = true
-      try layer.writeFile(LayerFile.additionalLayer, place.path)
+      try layer.replaceFile(LayerFile.additionalLayer, place.path)
       isUnnoted = false
       let diff = layer.id.appending(LayerFile.diff)
       try naming("symlink", layer.path.appending(LayerFile.diff)) { () throws(Errno) in

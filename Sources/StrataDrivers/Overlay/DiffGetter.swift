@@ -103,6 +103,19 @@ extension OverlayDriver {
   private func findLink(_ link: RawPath, from layer: LayerDirectory) throws(StoreError) -> (
     SharedDescriptor, RawPath, id: RawPath
   ) {
+    if let found = target(of: link, from: layer) { return found }
+    if owns(layer) {
+      try recreateLinks(in: layer.home)
+      if let found = target(of: link, from: layer) { return found }
+    }
+    throw StoreError(
+      .damaged, "can't stat lower layer \"\(home.appending(link))\": no such file or directory")
+  }
+
+  /// As above, without the repair; nil where no home has it.
+  func target(of link: RawPath, from layer: LayerDirectory) -> (
+    SharedDescriptor, RawPath, id: RawPath
+  )? {
     func target(_ home: SharedDescriptor) -> RawPath? {
       guard let parts = try? home.view.readLink(link).components, parts.count == 3,
         parts[0] == "..", parts[2] == LayerFile.diff,
@@ -115,12 +128,7 @@ extension OverlayDriver {
     for path in ownHomes + additionalHomes where path != layer.homePath {
       if let other = try? open(path), let id = target(other) { return (other, path, id) }
     }
-    if owns(layer) {
-      try recreateLinks(in: layer.home)
-      if let id = target(layer.home) { return (layer.home, layer.homePath, id) }
-    }
-    throw StoreError(
-      .damaged, "can't stat lower layer \"\(home.appending(link))\": no such file or directory")
+    return nil
   }
 
   package func diffSize(_ id: String) throws(StoreError) -> Int64 {

@@ -43,9 +43,11 @@ struct LayerDirectory {
   /// Whether the directory is there.
   var exists: Bool { (try? home.view.status(of: id).type) == .directory }
 
-  /// The content of `link`, or nil if the file is missing.
+  /// The content of `link`, or nil if the file is missing, or holds no plain file name, as after a
+  /// power cut.
   func link() throws(StoreError) -> RawPath? {
-    try text(of: LayerFile.link)
+    guard let link = try text(of: LayerFile.link), link.components == [link] else { return nil }
+    return link
   }
 
   /// The entries of `lower`, uppermost first, `l/XXXX` each; none for a layer without a parent.
@@ -105,7 +107,7 @@ extension LayerDirectory {
     try makeDirectory("", mode: 0o700, owner)
     try makeDirectory(LayerFile.diff, mode: root.mode, (root.uid, root.gid))
     // First the file, by which a removal finds the link: a kill between leaves nothing behind in `l`.
-    try writeFile(LayerFile.link, link)
+    let file = try writeFile(LayerFile.link, link)
     let name = LayerFile.links.appending(link)
     try naming("symlink", homePath.appending(name)) { () throws(Errno) in
       try home.view.makeSymlink(name, to: linkTarget)
@@ -115,9 +117,14 @@ extension LayerDirectory {
     if lower.isEmpty {
       try makeDirectory(LayerFile.empty, mode: 0o700, owner)
     } else {
-      let joined = Array(lower.map(\.bytes).joined(separator: [UInt8(ascii: ":")]))
-      try writeFile(LayerFile.lower, RawPath(joined))
+      try settle(writeFile(LayerFile.lower, Self.joined(lower)), LayerFile.lower)
     }
+    try settle(file, LayerFile.link)
+  }
+
+  /// The text of a `lower` file.
+  static func joined(_ lower: [RawPath]) -> RawPath {
+    RawPath(Array(lower.map(\.bytes).joined(separator: [UInt8(ascii: ":")])))
   }
 
   /// Makes a directory with this mode whatever the umask is.
@@ -138,14 +145,46 @@ extension LayerDirectory {
     }
   }
 
-  /// Makes or replaces one of the layer's small text files.
-  func writeFile(_ name: RawPath, _ text: RawPath) throws(StoreError) {
+  /// Makes one of the layer's small text files and starts to write it to the disk.
+  ///
+  /// - Returns: The file, for `settle`.
+  private func writeFile(_ name: RawPath, _ text: RawPath) throws(StoreError) -> FileDescriptorOwner
+  {
     let relative = inHome(name)
-    try naming("open", path.appending(name)) { () throws(Errno) in
+    return try naming("open", path.appending(name)) { () throws(Errno) in
       let file = try home.view.open(relative, [.writeOnly, .create, .truncate], mode: 0o644)
       try file.view.writeAll(Array(text.bytes))
       try file.view.setMode(0o644)
-      try file.close()
+      try? file.view.startWriteBack(offset: 0, length: 0)
+      return file
     }
+  }
+
+  /// Waits for what a file holds, so that the sync of the records that follows makes a layer of it which
+  /// a power cut cannot empty (docs/adr/0036).
+  private func settle(_ file: consuming FileDescriptorOwner, _ name: RawPath) throws(StoreError) {
+    do throws(Errno) {
+      if try file.view.fileSystemStatus().logsAllFiles {
+        try file.view.writeBackData()
+      } else {
+        try file.view.synchronizeData()
+      }
+      try file.close()
+    } catch {
+      throw StoreError(error, "write \(path.appending(name))")
+    }
+  }
+
+  /// Replaces one of the layer's small text files.
+  func replaceFile(_ name: RawPath, _ text: RawPath) throws(StoreError) {
+    try AtomicFile.write(Array(text.bytes), to: path.appending(name), mode: 0o644)
+  }
+}
+
+extension FileSystemStatus {
+  /// Whether a sync of one file brings the sizes and places of all others that were written before:
+  /// where one log, or memory, has them all (ext4, xfs, btrfs, tmpfs; by the magic numbers of statfs(2)).
+  fileprivate var logsAllFiles: Bool {
+    [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994].contains(UInt32(truncatingIfNeeded: type))
   }
 }

@@ -222,7 +222,7 @@ extension OverlayDriver {
   ///
   /// A half-made layer may have its short link but no `link` file: then the link stays, harmless.
   func removeLink(of layer: LayerDirectory) throws(StoreError) {
-    guard let link = try? layer.link(), link.components.count == 1 else { return }
+    guard let link = try? layer.link() else { return }
     let name = LayerFile.links.appending(link)
     guard (try? layer.home.view.readLink(name)) == layer.linkTarget else { return }
     try naming("remove", layer.homePath.appending(name)) { () throws(Errno) in

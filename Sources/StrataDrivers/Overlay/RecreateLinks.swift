@@ -22,7 +22,7 @@ extension OverlayDriver {
   }
 
   /// The short names by the layer that they lead to, and whether malformed ones were removed.
-  private func readLinks(in home: SharedDescriptor) throws(StoreError) -> (
+  func readLinks(in home: SharedDescriptor) throws(StoreError) -> (
     [RawPath: RawPath], removed: Bool
   ) {
     try naming("readdir", self.home.appending(LayerFile.links)) {
@@ -52,13 +52,13 @@ extension OverlayDriver {
       let layer = LayerDirectory(home: home, homePath: self.home, id: id)
       if let link = try layer.link() {
         let name = LayerFile.links.appending(link)
-        guard link.components.count == 1, (try? home.view.exists(name)) == false else { continue }
+        guard (try? home.view.exists(name)) == false else { continue }
         try naming("symlink", self.home.appending(name)) { () throws(Errno) in
           try home.view.makeSymlink(name, to: layer.linkTarget)
         }
         changed = true
       } else if let link = targets[id] {
-        try layer.writeFile(LayerFile.link, link)
+        try layer.replaceFile(LayerFile.link, link)
         changed = true
       }
     }

@@ -75,8 +75,12 @@ extension VFSDriver {
     let path = Self.path(id, in: inImageStore ? imageHome ?? home : home)
     let base = try parent.map { id throws(StoreError) in SharedDescriptor(try open(id)) }
     do throws(StoreError) {
-      _ = try Self.makeTree(
+      let tree = try Self.makeTree(
         path, in: .workingDirectory, path, copying: base, mappings, parentMappings)
+      // What was copied is on the disk before any record says that it is there.
+      if base != nil {
+        try naming("syncfs", path) { () throws(Errno) in try tree.view.synchronizeFileSystem() }
+      }
     } catch {
       try? remove(id)
       throw error
@@ -108,6 +112,13 @@ extension VFSDriver {
     try copy.copyContents(of: base.view, to: directory, path)
     return directory
   }
+
+  // Each layer has all of the content, so nothing but the records says what it stands on.
+  package func stackProblems(of id: String, on parents: [String]) -> [String] { [] }
+
+  package func restack(_ id: String, on parents: [String]) {}
+
+  package func removeRemains(of id: String) {}
 
   package func remove(_ id: String) throws(StoreError) {
     for home in ownHomes {
