@@ -11,9 +11,6 @@ extension MergedTree {
   /// EOVERFLOW for a caller whose ids cannot be stored in the upper.
   func caller(_ context: RequestContext) throws(Errno) -> Caller {
     let mapping = layers[0].mapping
-    if options.xattrPermissions != .off {
-      return Caller(identity: ownIdentity, umask: context.umask)
-    }
     guard let identity = mapping.storedCaller(uid: context.uid, gid: context.gid) else {
       throw .valueTooLarge
     }

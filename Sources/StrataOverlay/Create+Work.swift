@@ -54,7 +54,8 @@ extension MergedTree {
   ) throws(Errno) {
     let work = try requireUpper()
     let above = overridden(try parent.status(), parent, layer: 0)
-    var (uid, gid) = (object.caller.identity.uid, object.caller.identity.gid)
+    let uid = object.caller.identity.uid
+    var gid = object.caller.identity.gid
     var mode = object.permissions
     if above.permissions & 0o2000 != 0 {
       gid = above.gid
@@ -63,8 +64,11 @@ extension MergedTree {
     let inherited = object.type == .symlink ? nil : InheritedACL(from: parent, mode: mode)
     mode = inherited?.mode ?? (mode & ~object.caller.umask)
     if let attribute = layers[0].override {
-      if object.type == .symlink { return }
-      if object.type == .regular || object.type == .directory { (uid, gid) = shownOwner(uid, gid) }
+      if object.type == .symlink {
+        // Its owner is the real one, as far as the daemon may set it.
+        try? work.view.setOwner(of: temporary, uid: uid, gid: gid)
+        return
+      }
       let value = OverrideStat(
         uid: uid, gid: gid, permissions: mode, type: object.type, device: object.device)
       do throws(Errno) {
@@ -79,9 +83,6 @@ extension MergedTree {
     }
     if object.type != .symlink { try work.view.setMode(of: temporary, mode) }
   }
-
-  /// With overridden owners the file belongs to whoever asked, whatever the daemon may set.
-  private func shownOwner(_ uid: UInt32, _ gid: UInt32) -> (UInt32, UInt32) { (uid, gid) }
 
   /// Marks a file whose name starts with `.wh.` as meaning nothing by it; EINVAL if it cannot be.
   func setLiteral(_ name: RawPath, in directory: FileDescriptor) throws(Errno) {
@@ -112,6 +113,8 @@ extension MergedTree {
     in parentID: NodeID, mode: UInt32, _ context: RequestContext
   ) throws(Errno) -> (Entry, OpenResult) {
     _ = try requireUpper()
+    // Owner and mode could be set when it has a name only.
+    if layers[0].override != nil { throw .notSupported }
     let parent = try table.slot(of: parentID)
     let caller = try caller(context)
     try requireMutable(parent)
@@ -122,9 +125,6 @@ extension MergedTree {
         try directory.view.open(".", [.temporaryFile, .readWrite], mode: mode & 0o7777)
       })
     let raw = try file.view.status()
-    if layers[0].override != nil {
-      throw .notSupported
-    }
     let slot = table.insertOrphan(type: .regular)
     table[slot].layer = 0
     table[slot].flags.insert([.upper, .knownProtection])

@@ -104,7 +104,8 @@ extension MergedTree {
   }
 
   private func setOwner(_ slot: Slot, _ owner: FileSystemIdentity) throws(Errno) {
-    if layers[0].override != nil {
+    // Symbolic links have the real one.
+    if layers[0].override != nil, table[slot].type != .symlink {
       var status = try status(of: slot)
       if owner.uid != UInt32.max { status.uid = owner.uid }
       if owner.gid != UInt32.max { status.gid = owner.gid }

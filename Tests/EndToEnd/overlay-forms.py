@@ -1091,6 +1091,34 @@ def overridden_stat(lab):
 
 
 @case
+def overridden_owner_of_new_objects_is_the_caller(lab):
+    lab.lower(1)
+    os.chmod(lab.base, 0o755)
+    for number in "12":
+        m = lab.mount(f"xattr_permissions={number}")
+        os.chmod(m, 0o777)
+
+        def make():
+            put(m + "/file", "1")
+            os.truncate(m + "/file", 0)
+            os.mkdir(m + "/folder")
+            put(m + "/folder/inner", "2")
+            os.symlink("nowhere", m + "/link")
+            os.mkfifo(m + "/fifo")
+
+        as_user(1000, [], make)
+        m = lab.again(f"xattr_permissions={number}")
+        for name in ("file", "folder", "folder/inner", "link", "fifo"):
+            same((name, os.lstat(f"{m}/{name}").st_uid, os.lstat(f"{m}/{name}").st_gid), (name, 1000, 1000))
+        os.chown(m + "/link", 5, 6, follow_symlinks=False)
+        same(os.lstat(m + "/link").st_uid, 5)
+        same(os.stat(lab.upper + "/file").st_uid, 0)
+        lab.unmount()
+        shutil.rmtree(lab.upper)
+        os.mkdir(lab.upper)
+
+
+@case
 def overridden_lower_of_other_programs(lab):
     top = lab.lower(1)
     os.setxattr(top, "user.containers.override_stat", b"0:0:0755:dir")
