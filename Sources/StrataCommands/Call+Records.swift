@@ -113,6 +113,11 @@ extension Call {
   /// One line of JSON as the peer prints it.
   func line(_ json: JSONValue) { output.line(bytes: json.encoded()) }
 
+  /// An answer of one value, which as JSON stands alone too.
+  func answer(_ value: JSONValue, _ text: String) {
+    json ? line(value) : output.line(text)
+  }
+
   /// A list of records on one line.
   func line<Record: JSONRecord>(_ records: [Record]) { output.line(bytes: records.jsonList) }
 
@@ -137,7 +142,10 @@ extension Call {
         try body(word)
       } catch {
         failed = true
-        say(text(error, word))
+        let told =
+          isPeer
+          ? error : StoreError(error.code, error.message + (advice(error, verb: verb) ?? ""))
+        say(text(told, word))
       }
     }
     if failed { throw Exit(status: ExitStatus.failure) }

@@ -60,13 +60,13 @@ func report(
 }
 
 /// What to do about a failure whose text does not say it; nil where the signal was the reason.
-private func advice(_ error: StoreError, verb: String) -> String? {
+func advice(_ error: StoreError, verb: String) -> String? {
   if Interruption.pending != nil { return nil }
   switch error.code {
   case .system(Errno.noSpace.rawValue), .system(Errno.quotaExceeded.rawValue):
     return "; free some space there, or choose another place"
   case .loadError where error.message.contains("mountpoints.json"):
-    return "; remove this file while nothing is mounted"
+    return "; `strata check --repair` moves this file aside and finds out what is mounted"
   case .loadError:
     return "; `strata check --repair` moves this file aside"
   case .damaged where verb != "check":

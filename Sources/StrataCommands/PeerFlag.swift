@@ -37,6 +37,10 @@ package struct PeerFlag: Sendable {
 
   package static let json = switched("--json", "-j", help: "Prefer JSON output")
 
+  /// The same where the peer has none.
+  package static let ownJSON = switched(
+    "--json", "-j", help: "Prefer JSON output", isOfPeer: false)
+
   /// The options that count on both sides of every verb, for the program that was called.
   package static func global(for persona: Persona) -> [PeerFlag] {
     global.filter { persona == .strata || $0.isOfPeer }

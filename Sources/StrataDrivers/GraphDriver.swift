@@ -118,6 +118,9 @@ package protocol LayerDiffing: Sendable {
   /// `asking` false leaves those below out that are of an additional layer store, which need not
   /// answer.
   func diffDirectories(_ id: String, asking: Bool) throws(StoreError) -> DiffDirectories
+  /// The whole tree of a layer as a mount shows it, the only one of `own`; what is below it is there to
+  /// be kept from removal.
+  func openTree(_ id: String) throws(StoreError) -> DiffDirectories
   /// The sizes of all that is no directory in the layer's own tree, each inode once.
   func diffSize(_ id: String) throws(StoreError) -> Int64
 }

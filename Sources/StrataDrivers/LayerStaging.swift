@@ -64,6 +64,12 @@ package protocol LayerStaging: Sendable {
   /// Removes what processes that have died left of staged and of removed layers, or only finds it;
   /// returns the directories.
   func recoverTemporary(dryRun: Bool) throws(StoreError) -> [RawPath]
+  /// Removes what peers that have died left of theirs, or only finds it; returns the directories.
+  func peersStaging(dryRun: Bool) throws(StoreError) -> [RawPath]
+}
+
+extension LayerStaging {
+  package func peersStaging(dryRun: Bool) throws(StoreError) -> [RawPath] { [] }
 }
 
 /// What was taken out of a store under its locks and is removed when they are gone.

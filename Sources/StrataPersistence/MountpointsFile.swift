@@ -108,6 +108,35 @@ package struct MountpointsFile: Sendable {
     return records
   }
 
+  /// Moves a file that does not parse aside, and writes one with the mounts that there are.
+  ///
+  /// - Returns: Its new path and what is wrong with it; nil for one that can be read.
+  package func replaceDamaged(by mounts: () throws(StoreError) -> [MountRecord])
+    throws(StoreError) -> (path: RawPath, reason: String)?
+  {
+    let hold = try lock.exclusive()
+    let reason: String
+    do throws(StoreError) {
+      _ = try load()
+      return nil
+    } catch {
+      guard error.code == .loadError || error.code == .damaged else { throw error }
+      reason = error.message
+    }
+    let table = MountTable(records: try mounts())
+    let aside = path.parent.appending(
+      RawPath("\(path.lastComponent).damaged-\(FileTime.now.seconds)"))
+    do throws(Errno) {
+      let here = FileDescriptor.workingDirectory
+      try here.rename(path, to: here, aside)
+    } catch {
+      throw StoreError(error, "rename \(path) \(aside)")
+    }
+    _ = try hold.recordWrite()
+    try save(table)
+    return (aside, reason)
+  }
+
   private func save(_ table: MountTable) throws(StoreError) {
     var writer = JSONWriter()
     writer.beginArray()

@@ -12,6 +12,7 @@ extension Store {
   /// Looks for damage in everything that the store has, additional stores included.
   public func check(_ options: CheckOptions = CheckOptions()) throws(StoreError) -> CheckReport {
     var check = StoreCheck(options: options)
+    let additional = try self.additional.all()
     let table = try layerStore.reading { state in state.layers }
     let own = table.records
     try checkLayers(own, table, layerStore, &check)

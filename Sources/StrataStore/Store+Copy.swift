@@ -51,8 +51,9 @@ extension Store {
     }
     // A directory's content goes into the target, a file into the directory that has its new name.
     let place = target.path
-    let endsWithSlash = place.bytes.last == UInt8(ascii: "/")
-    let directory = isDirectory || endsWithSlash ? place : place.parent
+    // A slash at the end means a directory where one is there, and nothing else, as with the peer.
+    let isInto = !isDirectory && place.bytes.last == UInt8(ascii: "/") && isThere(place, target, to)
+    let directory = isDirectory || isInto ? place : place.cleaned.parent
     let into = SharedDescriptor(try openTarget(directory, target, to))
     if isDirectory {
       let list = try naming("open", whole) { () throws(Errno) in
@@ -66,7 +67,13 @@ extension Store {
     }
     let name = whole.lastComponent
     try copy.copy(
-      name, of: parent.view, to: into, as: endsWithSlash ? name : place.lastComponent, whole)
+      name, of: parent.view, to: into, as: isInto ? name : place.cleaned.lastComponent, whole)
+  }
+
+  /// Whether the path leads to a directory.
+  private static func isThere(_ path: RawPath, _ place: CopyPlace, _ root: FileDescriptor) -> Bool {
+    let resolve: ResolveFlags = place.layer == nil ? [] : [.inRoot]
+    return (try? root.open(path.cleaned, [.path, .directory], resolve: resolve)) != nil
   }
 
   /// The directory that is copied into, made if it is missing.

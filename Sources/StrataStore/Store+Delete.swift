@@ -245,6 +245,7 @@ extension Store {
       }
       try remove(childrenFirst(layers.layers.records), &layers)
       for stray in try driver.layers() { try driver.remove(stray) }
+      _ = try driver.peersStaging(dryRun: false)
     }
   }
 

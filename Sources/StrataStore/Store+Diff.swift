@@ -29,9 +29,8 @@ extension Store {
     to sink: any ByteSink
   ) throws(StoreError) {
     if let record = try findLayer(layer)?.record,
-      let place = try driver.additionalLayer(of: record.id)
+      let place = try driver.additionalLayer(of: record.id), try otherReference(record, from) == nil
     {
-      try checkReference(record, from)
       if try writeBlob(of: record, place, compression, to: sink) { return }
     }
     let opened = try openForDiff(layer, from: from)
@@ -63,7 +62,8 @@ extension Store {
     }
   }
 
-  /// What a layer changes in what lies below it, sorted by path.
+  /// What a layer changes in what lies below it, sorted by path; with `from` what makes it differ from
+  /// that layer, whatever that is to it.
   public func changes(_ layer: String, from: String? = nil) throws(StoreError) -> [Change] {
     let opened = try openForDiff(layer, from: from)
     return try streaming { () throws(StreamError) in
@@ -73,18 +73,25 @@ extension Store {
     }
   }
 
-  /// The size of what a layer adds to its parent.
+  /// The size of what a layer adds to its parent, or to another layer: of each file once, whatever its
+  /// names.
   public func diffSize(_ layer: String, from: String? = nil) throws(StoreError) -> Int64 {
     let record = try self.layer(layer)
-    try checkReference(record, from)
-    guard driver.whiteoutForm == .applied else { return try driver.diffSize(record.id) }
-    // Of a complete tree only what differs from the parent's is the layer's own.
+    let isOther = try otherReference(record, from) != nil
+    guard isOther || driver.whiteoutForm == .applied else { return try driver.diffSize(record.id) }
+    // Of a complete tree only what differs from the other one is the layer's own.
     let opened = try openForDiff(record.id, from: from)
     let root = opened.directories.all[0]
-    return try changes(record.id, from: from).reduce(0) { total, change in
+    let changes = try streaming { () throws(StreamError) in
+      try findChanges(
+        upper: root, lowers: Array(opened.directories.all.dropFirst()), rules: opened.rules)
+    }
+    var seen: Set<UInt64> = []
+    return changes.reduce(0) { total, change in
       let name = RawPath(change.path.drop { $0 == UInt8(ascii: "/") })
       guard change.kind != .deleted, let status = try? root.status(of: name),
-        status.type != .directory
+        status.type != .directory,
+        status.linkCount == 1 || seen.insert(status.inode).inserted
       else { return total }
       return total + status.size
     }
@@ -96,6 +103,8 @@ extension Store {
     let directories: DiffDirectories
     let tarSplit: FileSource?
     let rules: ComparisonRules
+    /// What else must stay until the end.
+    var kept: [SharedDescriptor] = []
   }
 
   private func openForDiff(_ layer: String, from: String?) throws(StoreError) -> Opened {
@@ -113,7 +122,7 @@ extension Store {
   private func open(_ record: LayerRecord, _ store: LayerStore, _ from: String?)
     throws(StoreError) -> Opened
   {
-    try checkReference(record, from)
+    if let reference = try otherReference(record, from) { return try open(record, reference) }
     let path = store.tarSplitPath(record.id)
     var tarSplit: FileSource?
     do throws(Errno) {
@@ -142,13 +151,29 @@ extension Store {
     try findLayer(id)?.record.mappings ?? IDMappings()
   }
 
-  /// Only the parent, or what is no layer and so stands for it, can be compared with.
-  func checkReference(_ record: LayerRecord, _ from: String?) throws(StoreError) {
+  /// Two layers of which neither need stand on the other: their whole trees are compared.
+  private func open(_ record: LayerRecord, _ reference: LayerRecord) throws(StoreError) -> Opened {
+    let (upper, lower) = (
+      try driver.openTree(record.id), try driver.openTree(reference.id)
+    )
+    var rules = ComparisonRules()
+    rules.mappings = record.mappings
+    rules.lowerMappings = reference.mappings
+    rules.upperIsComplete = true
+    return Opened(
+      record: record,
+      directories: DiffDirectories(own: [upper.own[0]], lowers: [lower.own[0]]), tarSplit: nil,
+      rules: rules, kept: upper.lowers + lower.lowers)
+  }
+
+  /// The layer to compare with, if it is not the parent.
+  ///
+  /// What is no layer stands for the parent, as with the peer.
+  func otherReference(_ record: LayerRecord, _ from: String?) throws(StoreError) -> LayerRecord? {
     guard let from, !from.isEmpty, from != record.parent,
-      let reference = try findLayer(from)?.record.id, reference != record.parent
-    else { return }
-    throw StoreError(.notSupported).wrapped(
-      "comparing layer \(record.id) with \(reference), which is not its parent")
+      let reference = try findLayer(from)?.record, reference.id != record.parent
+    else { return nil }
+    return reference
   }
 }
 

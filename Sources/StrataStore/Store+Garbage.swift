@@ -148,9 +148,15 @@ extension Store {
 
   /// Temporary directories whose maker has died: their lock can be taken (storage-format 3.8).
   private func staleStaging(_ dryRun: Bool) throws(StoreError) -> [Garbage] {
-    let found =
+    func stale(_ dryRun: Bool) throws(StoreError) -> [RawPath] {
       try driver.recoverTemporary(dryRun: dryRun) + layerStore.recoverTemporary(dryRun: dryRun)
-    return found.map { Garbage(kind: .staging, path: $0, size: 0) }
+        + driver.peersStaging(dryRun: dryRun)
+    }
+    let found = try stale(true).map { path in
+      Garbage(kind: .staging, path: path, size: Self.treeSize(path))
+    }
+    if !dryRun { _ = try stale(false) }
+    return found
   }
 
   private static func entries(of directory: RawPath) throws(StoreError) -> [RawPath] {

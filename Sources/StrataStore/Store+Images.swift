@@ -70,11 +70,9 @@ extension Store {
   /// The names of the image of this id in an additional store, which the new record hides.
   private func namesElsewhere(_ id: String?) throws(StoreError) -> [String] {
     guard let id else { return [] }
-    for store in additional {
-      let found = try store.images.reading { images in images[id] }
-      if let found { return found.names }
-    }
-    return []
+    return try additional.first { store throws(StoreError) in
+      try store.images.reading { images in images[id]?.names }
+    } ?? []
   }
 
   /// Waits until images can be recorded, as whoever makes layers for one does first.

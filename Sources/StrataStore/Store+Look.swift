@@ -91,8 +91,10 @@ extension Store {
   /// The ids of layers and images that lie in an additional, read-only store alone.
   public func readOnlyIDs() throws(StoreError) -> Set<String> {
     var ids: Set<String> = []
-    for store in additional {
+    try additional.forEach { store throws(StoreError) in
       try store.layers.reading { state in state.layers.forEach { ids.insert($0.id) } }
+    }
+    try additional.forEach { store throws(StoreError) in
       try store.images.reading { images in images.forEach { ids.insert($0.id) } }
     }
     if ids.isEmpty { return ids }
@@ -108,7 +110,7 @@ extension Store {
     if additional.isEmpty { return own }
     var result = own
     var seen = Set(own.map { $0[keyPath: id] })
-    for store in additional {
+    try additional.forEach { store throws(StoreError) in
       result += try others(store).filter { seen.insert($0[keyPath: id]).inserted }
     }
     return result
@@ -129,11 +131,9 @@ extension Store {
   func findAdditionalLayer(_ key: String) throws(StoreError) -> (
     record: LayerRecord, store: LayerStore
   )? {
-    for store in additional {
-      let found = try store.layers.reading { state in state.find(key) }
-      if let found { return (found, store.layers) }
+    try additional.first { store throws(StoreError) in
+      try store.layers.reading { state in state.find(key) }.map { ($0, store.layers) }
     }
-    return nil
   }
 
   /// An image and the store that has it.
@@ -147,11 +147,11 @@ extension Store {
       if let found = images.find(key) { return (found, store) }
       own.append(images)
     }
-    for store in additional {
+    return try additional.first { store throws(StoreError) in
       let found = try store.images.reading { images in images.find(key) }
-      if let found, own.allSatisfy({ $0[found.id] == nil }) { return (found, store.images) }
+      guard let found, own.allSatisfy({ $0[found.id] == nil }) else { return nil }
+      return (found, store.images)
     }
-    return nil
   }
 
   /// The image stores that are written, the one for new images first.

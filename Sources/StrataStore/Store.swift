@@ -27,7 +27,7 @@ public final class Store: Sendable {
   let graphImages: ImageStore?
   let containerStore: ContainerStore
   /// Additional image stores, in the order of the options.
-  let additional: [AdditionalStore]
+  let additional: AdditionalStores
   /// `storage.lock`: held through mounts and shutdowns, of which only one may go on at a time.
   let graphLock: LockFile
 
@@ -90,7 +90,9 @@ public final class Store: Sendable {
       runDirectory: run.appending(RawPath("\(name)-containers")),
       isTransient: configuration.transient,
       readOnly: isReadOnly)
-    additional = try AdditionalStore.open(stores, driver: name, beside: root)
+    additional = AdditionalStores(stores, driver: name, beside: root) {
+      configuration.onWarning?($0)
+    }
     self.configuration = configuration
     if !isReadOnly, configuration.removesLeftovers { removeLeftovers() }
   }
@@ -158,36 +160,6 @@ public final class Store: Sendable {
 
   /// Tells of something that went wrong beside the error that is thrown.
   func warn(_ text: String) { configuration.onWarning?(text) }
-}
-
-/// A graph root whose layers and images are looked at and used as parents, never written.
-struct AdditionalStore: Sendable {
-  let layers: LayerStore
-  let images: ImageStore
-
-  /// Opens those that are there.
-  ///
-  /// One on a read-only file system without lock files cannot be locked and is skipped, as the peer
-  /// skips it.
-  static func open(_ roots: [RawPath], driver: String, beside own: RawPath) throws(StoreError)
-    -> [AdditionalStore]
-  {
-    var stores: [AdditionalStore] = []
-    for root in roots where root.cleaned != own.cleaned {
-      do throws(StoreError) {
-        stores.append(
-          AdditionalStore(
-            layers: try LayerStore(
-              LayerStore.Locations(
-                directory: root.appending(RawPath("\(driver)-layers")), runDirectory: nil),
-              readOnly: true
-            ) { (_) throws(StoreError) in },
-            images: try ImageStore(
-              directory: root.appending(RawPath("\(driver)-images")), readOnly: true)))
-      } catch  where error.errno == .readOnlyFileSystem {}
-    }
-    return stores
-  }
 }
 
 /// The driver's name: overlay unless vfs is asked for.

@@ -120,3 +120,115 @@ nobody:x:65534:65534::/:/bin/sh' >"$T/files/etc/passwd"
   strata delete-container "$a"
   with_subordinates create-container --userns auto:size=1000 ids >/dev/null
 }
+
+@test "a damaged or missing additional store is named once and left out; a check does not go on" {
+  local layer image file
+  layer=$(ours lib create-layer)
+  image=$(ours lib create-image -n lent "$layer" | head -n 1)
+  ours lib shutdown
+  mv "$T/lib" "$T/whole"
+  G=$T/own R=$T/run-own
+  own() { strata --storage-opt "overlay.imagestore=$T/lib" "$@"; }
+  own create-layer -n mine >/dev/null 2>&1
+  left_out() { # what is wrong, then a command that goes on without
+    local word=$1
+    shift
+    "$@" >"$T/out" 2>"$T/err"
+    one_line "$(cat "$T/err")" "additional image store $T/lib is left out" "$word"
+  }
+  for file in layers images; do
+    cp -a "$T/whole" "$T/lib"
+    truncate -s 20 "$T/lib/overlay-$file/$file.json"
+    left_out offset own "$file" -q
+    own create-layer >/dev/null
+    refused "$T/lib" offset "strata --graph $T/lib check --repair" -- own check
+    refused "$T/lib" "config --origins" -- own check --repair
+    # The advice is one that works.
+    run "$STRATA" --graph "$T/lib" --run "$T/run-lib" check --repair
+    [[ -z $(own "$file" -q 2>&1 >/dev/null) ]]
+    rm -rf "$T/lib"
+  done
+  own create-layer >/dev/null
+  left_out "no such file" own layers -q
+  [[ ! -e $T/lib ]]
+  echo text >"$T/lib"
+  left_out "not a directory" own images
+  refused "$T/lib" "not a directory" -- own check
+  rm "$T/lib"
+  mv "$T/whole" "$T/lib"
+  own image lent >/dev/null
+  own check
+}
+
+@test "any two layers are compared, as the peer compares them" {
+  local driver base left right other pair
+  for driver in overlay vfs; do
+    G=$T/$driver R=$T/run-$driver
+    both() { # program, words
+      local program=$1 options=(--storage-driver "$driver")
+      shift
+      [[ $driver == vfs ]] || options+=(--storage-opt "overlay.mount_program=$OVERLAY")
+      "$program" --graph "$G" --run "$R" "${options[@]}" "$@"
+    }
+    entries() { tar tvf - --numeric-owner | sed -E '/\.wh\./s/ [0-9]{4}-[0-9-]+ [0-9:]+ / /' | sort; }
+    ln -sf "$STRATA" "$T/containers-storage"
+    layer() { # parent, commands in it
+      local id
+      id=$(both "$STRATA" create-layer ${1:+"$1"} | head -n 1)
+      (cd "$(both "$STRATA" mount "$id")" && eval "$2")
+      both "$STRATA" unmount "$id" >/dev/null
+      echo "$id"
+    }
+    base=$(layer "" 'echo one >one; ln one hard; mkdir -p dir/sub; echo x >dir/sub/x; touch -d 2001-01-01 dir')
+    left=$(layer "$base" 'echo more >>one; chmod 700 dir; mkfifo pipe')
+    right=$(layer "$left" 'rm -r dir; mkdir dir; echo y >dir/y; ln -s y link')
+    other=$(layer "$base" 'rm one; echo 12345 >other; ln other again')
+    for pair in "$right $base" "$base $right" "$other $right" "$right $other" "$right $right" "$right nobody"; do
+      # shellcheck disable=SC2086
+      diff <(both "$T/containers-storage" changes $pair | sort) \
+        <(both /usr/bin/containers-storage changes $pair | sort)
+      # The peer gives whiteouts the time of the moment.
+      # shellcheck disable=SC2086
+      diff <(both "$T/containers-storage" diff -u $pair | entries) \
+        <(both /usr/bin/containers-storage diff -u $pair | entries)
+    done
+    # Two names of one file, and what is gone counts nothing.
+    [[ $(both "$STRATA" diffsize "$other" "$base") == 6 ]]
+    both "$STRATA" diffsize --json "$other" "$left" | jq -e ". > 0"
+    [[ -z $(mounts_below "$R") && -z $(find "$R" -name 'tree-*') ]]
+    both "$STRATA" shutdown
+  done
+}
+
+@test "JSON alone where it is asked for, and the peer's small rules" {
+  local layer image box
+  strata import --quiet --name demo "$STRATA_IMAGES/small.tar"
+  box=$(strata create-container --name box demo | head -n 1)
+  layer=$(strata create-layer)
+  strata mount box >/dev/null
+  [[ $(strata mounted --json box | jq -c .) == '[{"id":"box","error":"","mounted":true}]' ]]
+  [[ $(strata unmount --json box | jq -c .) == '[{"id":"box","error":"","unmounted":true}]' ]]
+  strata diffsize --json box | jq -e '. == 0'
+  strata get-container-dir --json box | jq -e 'endswith("/userdata")'
+  strata get-image-run-dir --json demo | jq -e 'type == "string"'
+  echo note >"$T/note"
+  strata set-image-data -f "$T/note" demo note
+  strata get-image-data-size -j demo note | jq -e '. == 5'
+  strata get-image-data-digest -j demo note | jq -e 'startswith("sha256:")'
+  strata prune --min-age 0 --json | jq -e --arg id "$layer" '. == [{kind: "layer", id: $id}]'
+  [[ $(strata prune --json) == "[]" ]]
+  refused "no new metadata provided" -- strata set-metadata -m "" demo
+  : >"$T/empty"
+  strata set-metadata -m text demo
+  strata set-metadata -f "$T/empty" demo
+  [[ $(strata metadata -q demo) == "" ]]
+  refused 'has no data item ""' list-image-data -- strata get-image-data demo ""
+  refused "empty name" -- strata get-container-data box ""
+  # A slash at the end makes no folder.
+  strata copy "$T/note" box:/none/
+  strata copy "$T/note" box:/etc/
+  local point
+  point=$(strata mount box)
+  [[ -f $point/none && -f $point/etc/note ]]
+  strata unmount box
+}

@@ -319,3 +319,74 @@ END
   strata delete-image demo
   check_clean
 }
+
+@test "mounts whose file is cut are found again by a repair" {
+  local box file=$R/overlay-layers/mountpoints.json before
+  box=$(container demo)
+  strata mount "$box" >/dev/null
+  truncate -s 20 "$file"
+  before=$(sha <"$file")
+  refused "$file" "check --repair" -- strata unmount "$box"
+  run -1 strata layers
+  # Not one that counts on what it says is touched by anything else.
+  run -1 strata shutdown
+  [[ $(sha <"$file") == "$before" ]]
+  strata check --quick --repair 2>"$T/err"
+  one_line "$(cat "$T/err")" "moved aside to $file.damaged-" "1 mounts found"
+  [[ $(sha <"$file".damaged-*) == "$before" ]]
+  [[ $(strata mounted "$box") == "$box mounted" ]]
+  [[ $(peer mounted "$box") == "$box mounted" ]]
+  strata unmount "$box"
+  [[ $(<"$file") == "[]" ]]
+  strata delete-container "$box"
+  check_clean
+}
+
+@test "what podman 5 leaves of partial pulls is found, but not what a living one has" {
+  local staging=$G/overlay/staging
+  mkdir -p "$staging"/{left,old,held}/dir
+  head -c 5000 /dev/zero >"$staging/left/dir/file"
+  : >"$staging/left/staging.lock"
+  : >"$staging/held/staging.lock"
+  python3 -c 'import fcntl, sys, time
+f = open(sys.argv[1], "r+")
+fcntl.lockf(f, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(60)' "$staging/held/staging.lock" >"$T/held" 3>&- &
+  CHILDREN+=($!)
+  until [[ -s $T/held ]]; do sleep 0.05; done
+  strata du --json | jq -e --arg p "$staging/left" '.[] | select(.name == $p) | .kind == "garbage" and .size == 5000'
+  strata doctor | grep -E "^warning +garbage +2 things"
+  [[ -e $staging/old/dir && ! -e $staging/old/staging.lock ]]
+  run strata gc
+  [[ ${lines[-1]} == "2 removed"* ]]
+  [[ -d $staging/held && ! -e $staging/left && ! -e $staging/old ]]
+  mkdir -p "$staging/left"
+  strata wipe --force
+  [[ -d $staging/held && ! -e $staging/left ]]
+  kill -9 "${CHILDREN[-1]}"
+  wait "${CHILDREN[-1]}" || true
+  strata gc | grep "$staging/held"
+}
+
+@test "completions offer files where a word is one" {
+  strata completions bash >"$T/bash"
+  (
+    cd "$T"
+    touch here
+    # shellcheck disable=SC1091
+    source ./bash
+    complete_words() {
+      COMP_WORDS=(strata "$@") COMP_CWORD=$#
+      COMPREPLY=()
+      _strata
+      echo "${COMPREPLY[*]}"
+    }
+    [[ $(complete_words import he) == here && $(complete_words diff -f he) == here ]]
+    [[ -z $(complete_words images he) && -z $(complete_words check -f he) ]]
+    [[ $(complete_words completions z) == zsh && $(complete_words prune --dry) == --dry-run ]]
+  )
+  for verb in $(sed -n "s/.*'') words='\(.*\)' ;;/\1/p" "$T/bash"); do
+    strata "$verb" --help | grep -q Examples || { echo "no example: $verb"; return 1; }
+  done
+}

@@ -5,8 +5,13 @@ import StrataStore
 extension Verb {
   static let changes = Verb(
     names: ["changes"], group: .anything, usage: "layerNameOrID [referenceLayerNameOrID]",
-    summary: "Compare two layers", flags: [.json], minimum: 1, maximum: 2,
-    examples: [("strata changes box", "what a container has changed: C, A and D as podman diff")],
+    summary: "Compare two layers",
+    ownSummary: "List what makes a layer differ from its parent, or from another", flags: [.json],
+    minimum: 1, maximum: 2,
+    examples: [
+      ("strata changes box", "what a container has changed: C, A and D as podman diff"),
+      ("strata changes new old", "how the trees of two images differ"),
+    ],
     body: .peer { call in
       let store = try call.session.store()
       let changes = try store.changes(
@@ -23,12 +28,17 @@ extension Verb {
 
   static let diffSize = Verb(
     names: ["diffsize", "diff-size"], group: .anything,
-    usage: "layerNameOrID [referenceLayerNameOrID]", summary: "Compare two layers", minimum: 1,
-    maximum: 2,
+    usage: "layerNameOrID [referenceLayerNameOrID]", summary: "Compare two layers",
+    ownSummary: "Show the size of what makes a layer differ from its parent, or from another",
+    flags: [.ownJSON], minimum: 1, maximum: 2,
+    examples: [
+      ("strata diffsize box", "what a container has written"),
+      ("strata diffsize new old", "what an image has that another has not"),
+    ],
     body: .peer { call in
       let size = try call.session.store().diffSize(
         try call.layerKey(call.words[0]), from: try call.words.dropFirst().first.map(call.layerKey))
-      call.output.line(String(size))
+      call.answer(.integer(size), String(size))
     })
 }
 

@@ -55,6 +55,9 @@ extension Call {
   /// Ends the verb if records had to be moved aside: what a repair would remove then is the user's to
   /// decide.
   fileprivate func setAsideDamagedFiles(_ store: Store) throws {
+    if let (path, reason, mounts) = try store.recoverMountpoints() {
+      say("moved aside to \(path): \(reason): \(mounts) mounts found, each counted once")
+    }
     let moved = try store.setAsideDamagedFiles()
     if moved.isEmpty { return }
     for (path, reason) in moved { say("moved aside to \(path): \(reason)") }

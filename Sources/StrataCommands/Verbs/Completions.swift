@@ -47,7 +47,44 @@ extension Verb {
   }
 }
 
-/// Completion scripts, made of the table of verbs: they complete verbs and options, and files.
+extension Verb {
+  /// Verbs with words that are files or programs.
+  private static let ofFiles: Set<String> = [
+    "import", "export", "copy", "config", "applydiff-using-staging-dir", "unshare",
+  ]
+  /// Options whose value is a file or a folder, by their keys.
+  private static let fileOptions: Set<String> = [
+    "file", "metadata-file", "graph", "run", "image-store",
+  ]
+
+  /// Whether a word of it may be a file.
+  var takesFiles: Bool { Self.ofFiles.contains(name) }
+
+  /// Its options that a file follows.
+  var optionsOfFiles: [String] {
+    let own: [PeerFlag] =
+      switch body {
+      case .peer: flags
+      case .command: [.text("--authfile", help: "")]
+      }
+    return
+      (own.filter { Self.fileOptions.contains($0.key) || $0.key == "authfile" }
+      + PeerFlag.global(for: .strata).filter { Self.fileOptions.contains($0.key) })
+      .flatMap(\.names)
+  }
+
+  /// Words of a small choice.
+  var choices: [String] {
+    switch name {
+    case "completions": ["bash", "zsh", "fish"]
+    case "man": VerbTable.all.map(\.name)
+    default: []
+    }
+  }
+}
+
+/// Completion scripts, made of the table of verbs: they complete verbs and options, and files where a
+/// word or the value of an option is one.
 enum Completions {
   private static var verbs: [Verb] { VerbTable.all }
 
@@ -62,25 +99,33 @@ enum Completions {
     var text = """
       # bash completion for strata
       _strata() {
-        local word=${COMP_WORDS[COMP_CWORD]} verb= i
+        local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb= i
         for ((i = 1; i < COMP_CWORD; i++)); do
           [[ ${COMP_WORDS[i]} == -* ]] || { verb=${COMP_WORDS[i]}; break; }
         done
-        local words
+        local words= options= of_files= files=
         case $verb in
           '') words=\(quoted(verbs.map(\.name).joined(separator: " "))) ;;
 
       """
     for verb in verbs {
       let names = (verb.names + verb.ownNames).joined(separator: "|")
-      text += "    \(names)) words=\(quoted(options(verb).joined(separator: " "))) ;;\n"
+      text += "    \(names))\n      options=\(quoted(options(verb).joined(separator: " ")))\n"
+      text += "      of_files=\(quoted(verb.optionsOfFiles.joined(separator: " ")))"
+      if verb.takesFiles { text += " files=1" }
+      if !verb.choices.isEmpty { text += " words=\(quoted(verb.choices.joined(separator: " ")))" }
+      text += " ;;\n"
     }
     return text + """
           esac
-        if [[ -z $verb || $word == -* ]]; then
-          mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
-        else
+        if [[ $before == -* && " $of_files " == *" $before "* ]]; then
           mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        elif [[ $word == -* ]]; then
+          mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+        elif [[ -n $files ]]; then
+          mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        else
+          mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
         fi
       }
       complete -o filenames -F _strata strata
@@ -92,23 +137,37 @@ enum Completions {
     var text = "#compdef strata\n_strata() {\n  local -a verbs\n  verbs=(\n"
     for verb in verbs { text += "    \(quoted("\(verb.name):\(verb.shownSummary)"))\n" }
     text += "  )\n  if ((CURRENT == 2)); then\n    _describe verb verbs\n    return\n  fi\n"
-    text += "  case $words[2] in\n"
+    text += "  local before=$words[CURRENT-1] of_files= files=\n  case $words[2] in\n"
     for verb in verbs {
       let names = (verb.names + verb.ownNames).joined(separator: "|")
-      text += "    \(names)) compadd -- \(options(verb).joined(separator: " ")) ;;\n"
+      let words = options(verb) + verb.choices
+      text += "    \(names)) compadd -- \(words.joined(separator: " "))"
+      text += "; of_files=\(quoted(verb.optionsOfFiles.joined(separator: " ")))"
+      text += verb.takesFiles ? "; files=1 ;;\n" : " ;;\n"
     }
-    return text + "  esac\n  _files\n}\n_strata \"$@\"\n"
+    return text + """
+        esac
+        [[ -n $files || ( $before == -* && " $of_files " == *" $before "* ) ]] && _files
+      }
+      _strata "$@"
+
+      """
   }
 
   static var fish: String {
-    var text = ""
+    var text = "complete -c strata -f\n"
     for verb in verbs {
+      let seen = "complete -c strata -n \"__fish_seen_subcommand_from \(verb.name)\""
       text +=
         "complete -c strata -n __fish_use_subcommand -a \(verb.name) -d \(quoted(verb.shownSummary))\n"
+      if verb.takesFiles { text += "\(seen) -F\n" }
+      if !verb.choices.isEmpty {
+        text += "\(seen) -a \(quoted(verb.choices.joined(separator: " ")))\n"
+      }
       for option in options(verb) {
         let name = option.hasPrefix("--") ? "-l \(option.dropFirst(2))" : "-s \(option.dropFirst())"
         guard option.hasPrefix("--") || option.count == 2 else { continue }
-        text += "complete -c strata -n \"__fish_seen_subcommand_from \(verb.name)\" \(name)\n"
+        text += "\(seen) \(name)\(verb.optionsOfFiles.contains(option) ? " -r -F" : "")\n"
       }
     }
     return text

@@ -5,6 +5,10 @@ extension Verb {
   static let container = Verb(
     names: ["container"], group: .containers, usage: "containerNameOrID [...]",
     summary: "Examine a container", flags: [.json], minimum: 1, maximum: nil,
+    examples: [
+      ("strata container box", "its image, layer, names and size"),
+      ("strata container --json box", "the record"),
+    ],
     body: .peer { call in
       let store = try call.session.store()
       try call.examine(find: { word throws(StoreError) in try store.container(word) }) {

@@ -29,6 +29,12 @@ extension Verb {
   static let applyDiffFromDirectory = Verb(
     names: ["applydiff-using-staging-dir"], group: .layers, usage: "layerNameOrID directory",
     summary: "Apply a diff to a layer using a staging directory", minimum: 2, maximum: 2,
+    examples: [
+      (
+        "strata applydiff-using-staging-dir LAYER ./tree",
+        "what a folder holds, with owners and modes"
+      )
+    ],
     body: .peer { call in
       let store = try call.session.store()
       try store.applyDirectory(RawPath(call.words[1]), to: try call.layerKey(call.words[0]))

@@ -11,6 +11,9 @@ extension Verb {
       .text("--metadata", "-m", help: "Metadata"),
       .text("--metadata-file", "-f", help: "Metadata File"), .json,
     ], maximum: 1,
+    examples: [
+      ("strata create-image -n mine LAYER", "an image without config, as a name for layers")
+    ],
     body: .peer { call in
       var creation = ImageCreation(
         id: call.arguments.text("id").flatMap { $0.isEmpty ? nil : $0 },

@@ -22,11 +22,34 @@ enum DataVerbs {
     }
   }
 
+  /// A record of the kind, for examples.
+  private static func word(_ kind: RecordKind) -> String {
+    switch kind {
+    case .layer: "LAYER"
+    case .image: "busybox"
+    case .container: "box"
+    }
+  }
+
+  /// A record and one of its items, for examples.
+  private static func sample(_ kind: RecordKind) -> String {
+    kind == .image ? "busybox manifest" : "\(word(kind)) note"
+  }
+
+  /// The peer refuses an empty name where it looks for an item of a container.
+  private static func refuseEmptyName(_ call: Call, _ kind: RecordKind, _ what: String)
+    throws(StoreError)
+  {
+    guard kind == .container, call.words[1].isEmpty else { return }
+    throw StoreError(.invalidBigDataName).wrapped("can't retrieve \(what)")
+  }
+
   private static func list(_ kind: RecordKind) -> Verb {
     Verb(
       names: ["list-\(kind.rawValue)-data"], group: group(kind), usage: "\(kind.rawValue)NameOrID",
       summary: "List data items that are attached to \(article(kind))", flags: [.json],
       minimum: 1, maximum: 1,
+      examples: [("strata list-\(kind.rawValue)-data \(word(kind))", "the names of all")],
       body: .peer { call in
         let names = try items(try call.key(kind), kind, call.session.store()).names
         if call.json { return call.line(names.isEmpty ? .null : .strings(names)) }
@@ -40,16 +63,31 @@ enum DataVerbs {
       usage: "\(kind.rawValue)NameOrID dataName",
       summary: "Get data that is attached to \(article(kind))",
       flags: [.text("--file", "-f", help: "Write data to file")], minimum: 2, maximum: 2,
+      examples: [
+        ("strata get-\(kind.rawValue)-data \(sample(kind))", "its bytes on standard output"),
+        ("strata get-\(kind.rawValue)-data -f out \(sample(kind))", "in a file"),
+      ],
       body: .peer { call in
         let store = try call.session.store()
         let key = try call.key(kind)
         let name = call.words[1]
-        let bytes =
-          switch kind {
-          case .layer: try store.layerData(key, name)
-          case .image: try store.imageData(key, name)
-          case .container: try store.containerData(key, name)
-          }
+        try refuseEmptyName(call, kind, "container big data value for empty name")
+        let bytes: [UInt8]
+        do throws(StoreError) {
+          bytes =
+            switch kind {
+            case .layer: try store.layerData(key, name)
+            case .image: try store.imageData(key, name)
+            case .container: try store.containerData(key, name)
+            }
+        } catch {
+          // The peer takes a name that nobody gave for damage, and says to remove the image.
+          guard !call.isPeer, try !items(key, kind, store).names.contains(name) else { throw error }
+          throw StoreError(
+            .fileMissing,
+            "\(kind.rawValue) \(call.words[0]) has no data item \(quoted(name)): "
+              + "`strata list-\(kind.rawValue)-data \(call.words[0])` lists what it has")
+        }
         try call.withOutput { sink in try sink.write(bytes) }
       })
   }
@@ -63,6 +101,10 @@ enum DataVerbs {
       summary: kind == .image ? summary + " (with sometimes wrong digest)" : summary,
       ownSummary: summary,
       flags: [.text("--file", "-f", help: "Read data from file")], minimum: 2, maximum: 2,
+      examples: [
+        ("strata set-\(kind.rawValue)-data -f in \(word(kind)) note", "the content of a file"),
+        ("date | strata set-\(kind.rawValue)-data \(word(kind)) note", "what a program prints"),
+      ],
       body: .peer { call in
         let store = try call.session.store()
         let key = try call.key(kind)
@@ -79,11 +121,14 @@ enum DataVerbs {
     Verb(
       names: ["get-\(kind.rawValue)-data-size"], group: group(kind),
       usage: "\(kind.rawValue)NameOrID dataName",
-      summary: "Get size of data that is attached to \(article(kind))", minimum: 2, maximum: 2,
+      summary: "Get size of data that is attached to \(article(kind))", flags: [.ownJSON],
+      minimum: 2, maximum: 2,
+      examples: [("strata get-\(kind.rawValue)-data-size \(sample(kind))", "its bytes")],
       body: .peer { call in
         let items = try items(try call.key(kind), kind, call.session.store())
+        try refuseEmptyName(call, kind, "size of container big data with empty name")
         guard let size = items.sizes[call.words[1]] else { throw StoreError(.sizeUnknown) }
-        call.output.line(String(size))
+        call.answer(.integer(size), String(size))
       })
   }
 
@@ -91,11 +136,14 @@ enum DataVerbs {
     Verb(
       names: ["get-\(kind.rawValue)-data-digest"], group: group(kind),
       usage: "\(kind.rawValue)NameOrID dataName",
-      summary: "Get digest of data that is attached to \(article(kind))", minimum: 2, maximum: 2,
+      summary: "Get digest of data that is attached to \(article(kind))", flags: [.ownJSON],
+      minimum: 2, maximum: 2,
+      examples: [("strata get-\(kind.rawValue)-data-digest \(sample(kind))", "sha256:…")],
       body: .peer { call in
         let items = try items(try call.key(kind), kind, call.session.store())
+        try refuseEmptyName(call, kind, "digest of container big data value with empty name")
         guard let digest = items.digests[call.words[1]] else { throw StoreError(.digestUnknown) }
-        call.output.line(digest.description)
+        call.answer(.string(digest.description), digest.description)
       })
   }
 

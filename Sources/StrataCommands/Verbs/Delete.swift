@@ -46,6 +46,7 @@ extension Verb {
   static let deleteLayer = Verb(
     names: ["delete-layer"], group: .layers, usage: "layerNameOrID [...]",
     summary: "Delete a layer, with safety checks", flags: [.json], minimum: 1, maximum: nil,
+    examples: [("strata delete-layer LAYER", "refused while something stands on it")],
     body: .peer { call in
       let store = try call.session.store()
       try call.delete { word throws(StoreError) in try store.deleteLayer(word) }
@@ -55,6 +56,7 @@ extension Verb {
     names: ["delete-container"], group: .containers, usage: "containerNameOrID [...]",
     summary: "Delete a container, with safety checks", flags: [.json, force], minimum: 1,
     maximum: nil,
+    examples: [("strata delete-container box", "with its layer and folders")],
     body: .peer { call in
       let store = try call.session.store()
       try call.delete { word throws(StoreError) in

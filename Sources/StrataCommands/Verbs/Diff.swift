@@ -41,6 +41,10 @@ extension Verb {
     summary: "Apply a diff to a layer",
     flags: [.text("--file", "-f", help: "Read from file instead of stdin")], minimum: 1,
     maximum: 1,
+    examples: [
+      ("strata applydiff LAYER <layer.tar", "over what is there"),
+      ("strata applydiff -f layer.tar.gz LAYER", "of a file, whatever its compression"),
+    ],
     body: .peer { call in
       let store = try call.session.store()
       let layer = try call.layerKey(call.words[0])

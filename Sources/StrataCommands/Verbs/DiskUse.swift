@@ -70,7 +70,7 @@ extension Verb {
     summary: "Delete images without names and layers that nothing uses",
     flags: [
       .switched("--dry-run", "-n", help: "Only say what would be deleted"),
-      .text("--min-age", help: "Leave layers that are younger alone (24h)"),
+      .text("--min-age", help: "Leave layers that are younger alone (24h)"), .json,
     ], isOfPeer: false,
     examples: [("strata prune --dry-run", "what would go")],
     body: .peer { call in
@@ -83,17 +83,27 @@ extension Verb {
         age = given
       }
       let isDry = call.arguments.isOn("dry-run")
+      var gone: [JSONValue] = []
+      func tell(_ kind: String, _ id: String) {
+        if call.json {
+          gone.append(.members([("kind", .string(kind)), ("id", .string(id))]))
+        } else {
+          call.output.line("\(kind) \(id)")
+        }
+      }
+      // What was deleted until something fails is told too.
+      defer { if call.json { call.line(.array(gone)) } }
       let used = Set(try store.containers().map(\.image))
       let readOnly = try store.readOnlyIDs()
       for image in try store.images()
       where image.names.isEmpty && !used.contains(image.id) && !readOnly.contains(image.id) {
         if !isDry { try store.deleteImage(image.id) }
-        call.output.line("image \(image.id)")
+        tell("image", image.id)
       }
       let unused = try store.unusedLayers(olderThan: age)
       for id in unused {
         if !isDry { try store.deleteLayer(id) }
-        call.output.line("layer \(id)")
+        tell("layer", id)
       }
     })
 }

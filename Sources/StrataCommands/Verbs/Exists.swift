@@ -11,6 +11,7 @@ extension Verb {
       .switched("--image", "-i", help: "Only succeed if the match is an image"),
       .switched("--container", "-c", help: "Only succeed if the match is a container"), .json,
     ], minimum: 1, maximum: nil,
+    examples: [("strata exists --image busybox && echo yes", "whether there is such an image")],
     body: .peer { call in
       let store = try call.session.store()
       // The options are spelled as the kinds.

@@ -47,6 +47,9 @@ extension Verb {
       .text("--hash-method", help: "Specify the hash function to use to detect identical files"),
       .json,
     ],
+    examples: [
+      ("strata dedup", "equal files of all layers share their blocks, where the disk can")
+    ],
     body: .peer { call in
       // Equal files are found by size and SHA-256 whatever is asked for: the result is the same.
       let method = call.arguments.text("hash-method") ?? "crc"

@@ -5,6 +5,10 @@ extension Verb {
   static let image = Verb(
     names: ["image"], group: .images, usage: "imageNameOrID [...]", summary: "Examine an image",
     flags: [.json], minimum: 1, maximum: nil,
+    examples: [
+      ("strata image busybox", "names, top layer, digest, data items and size"),
+      ("strata image --json busybox", "the record"),
+    ],
     body: .peer { call in
       let session = call.session
       let store = try session.store()

@@ -24,6 +24,7 @@ extension Verb {
     names: ["images-by-digest"], group: .images, usage: "digest",
     summary: "List images by digest",
     flags: [.switched("--quiet", "-q", help: "Only print IDs"), .json], minimum: 1, maximum: 1,
+    examples: [("strata images-by-digest sha256:…", "the images of a manifest")],
     body: .peer { call in
       let digest: Digest
       do throws(Digest.ParseError) {

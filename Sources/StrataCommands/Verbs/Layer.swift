@@ -5,6 +5,10 @@ extension Verb {
   static let layer = Verb(
     names: ["layer"], group: .layers, usage: "layerNameOrID [...]", summary: "Examine a layer",
     flags: [.json], minimum: 1, maximum: nil,
+    examples: [
+      ("strata layer LAYER", "parent, ID maps and names"),
+      ("strata layer --json LAYER", "the record"),
+    ],
     body: .peer { call in
       let store = try call.session.store()
       let readOnly = try store.readOnlyIDs()

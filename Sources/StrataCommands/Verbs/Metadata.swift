@@ -8,6 +8,7 @@ extension Verb {
     summary: "Retrieve layer, image, or container metadata",
     flags: [.switched("--quiet", "-q", help: "Omit names and IDs"), .json], minimum: 1,
     maximum: nil,
+    examples: [("strata metadata box", "the text that its maker keeps with it")],
     body: .peer { call in
       let store = try call.session.store()
       var answers: [(word: String, text: String?)] = []
@@ -34,8 +35,14 @@ extension Verb {
       .text("--metadata", "-m", help: "Metadata"),
       .text("--metadata-file", "-f", help: "Metadata File"), .json,
     ], minimum: 1, maximum: 1,
+    examples: [
+      ("strata set-metadata -m '{}' box", "replaces it"),
+      ("strata set-metadata -f notes.json box", "by the content of a file"),
+    ],
     body: .peer { call in
-      guard let text = try call.metadataText() else {
+      // An empty text counts as none, as with the peer; an empty file is one.
+      let file = call.arguments.text("metadata-file") ?? ""
+      guard let text = try call.metadataText(), !text.isEmpty || !file.isEmpty else {
         throw StoreError(.usage, "no new metadata provided")
       }
       let store = try call.session.store()

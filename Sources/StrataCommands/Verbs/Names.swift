@@ -9,6 +9,7 @@ extension Verb {
     names: ["get-names"], group: .anything, usage: "imageOrContainerNameOrID",
     summary: "Get layer, image, or container name or names", flags: [.json], minimum: 1,
     maximum: 1,
+    examples: [("strata get-names busybox", "one a line")],
     body: .peer { call in
       let store = try call.session.store()
       let names = try store.names(try call.session.key(call.words[0], in: store))
@@ -29,6 +30,7 @@ extension Verb {
     names: ["set-names"], group: .anything, usage: "imageOrContainerNameOrID",
     summary: "Set layer, image, or container name or names", flags: nameFlags, minimum: 1,
     maximum: 1,
+    examples: [("strata set-names -n new -n newer busybox", "these names and no others")],
     body: .peer { call in
       try call.change { store, key, names throws(StoreError) in try store.setNames(key, names) }
     })
@@ -38,6 +40,7 @@ extension Verb {
     usage: "imageOrContainerNameOrID",
     summary: "Remove layer, image, or container name or names", flags: nameFlags, minimum: 1,
     maximum: 1,
+    examples: [("strata remove-names -n old busybox", "keeps the image")],
     body: .peer { call in
       try call.change { store, key, names throws(StoreError) in
         try store.removeNames(key, names)

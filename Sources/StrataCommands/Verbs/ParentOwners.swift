@@ -7,6 +7,9 @@ extension Verb {
     names: ["layer-parent-owners"], group: .layers, usage: "layerNameOrID [...]",
     summary: "Compute the set of unmapped parent UIDs and GIDs of the layer", flags: [.json],
     minimum: 1, maximum: nil,
+    examples: [
+      ("strata layer-parent-owners LAYER", "owners above its mount that its maps do not know")
+    ],
     body: .peer { call in
       let store = try call.session.store()
       try call.owners { word throws(StoreError) in
@@ -19,6 +22,9 @@ extension Verb {
     names: ["container-parent-owners"], group: .containers, usage: "containerNameOrID [...]",
     summary: "Compute the set of unmapped parent UIDs and GIDs of the container", flags: [.json],
     minimum: 1, maximum: nil,
+    examples: [
+      ("strata container-parent-owners box", "owners above its mount that its maps do not know")
+    ],
     body: .peer { call in
       let store = try call.session.store()
       try call.owners(showsNone: true) { word throws(StoreError) in

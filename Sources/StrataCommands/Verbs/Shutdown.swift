@@ -7,6 +7,10 @@ extension Verb {
   static let shutdown = Verb(
     names: ["shutdown"], group: .store, usage: "", summary: "Shut down layer storage",
     flags: [.switched("--force", "-f", help: "Unmount mounted layers first"), .json],
+    examples: [
+      ("strata shutdown", "takes the bind mount of overlay/ away; nothing may be mounted"),
+      ("strata shutdown --force", "unmounts all layers first"),
+    ],
     body: .peer { call in
       do throws(StoreError) {
         try call.opened().shutdown(force: call.arguments.isOn("force"))

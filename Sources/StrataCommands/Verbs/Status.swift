@@ -7,6 +7,10 @@ extension Verb {
   static let status = Verb(
     names: ["status"], group: .store, usage: "", summary: "Check on graph driver status",
     flags: [.json],
+    examples: [
+      ("strata status", "what the driver says of itself"),
+      ("strata status --json | jq .", "the same for programs"),
+    ],
     body: .peer { call in
       let store = try call.session.store()
       let settings = try call.session.settings()
@@ -25,6 +29,7 @@ extension Verb {
   static let version = Verb(
     names: ["version"], group: .store, usage: "",
     summary: "Return containers-storage version information", flags: [.json], needs: .nothing,
+    examples: [("strata version", "of this program")],
     body: .peer { call in
       if call.json { return call.line(.array([.strings(["Version", strataVersion])])) }
       call.isPeer

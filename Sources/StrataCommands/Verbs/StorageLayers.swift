@@ -6,6 +6,7 @@ extension Verb {
   static let storageLayers = Verb(
     names: ["storage-layers"], group: .layers, usage: "",
     summary: "List the layers that the driver has, recorded or not", flags: [.json],
+    examples: [("strata storage-layers", "folders of the driver, recorded or not")],
     body: .peer { call in
       let ids = try call.session.store().driverLayers()
       if call.json { return call.line(.strings(ids)) }
@@ -19,6 +20,9 @@ extension Verb {
       .text("--label", "-l", help: "Mount Label"), .text("--id", "-i", help: "Layer ID"),
       .switched("--readonly", "-r", help: "Mark as read-only"), .json,
     ] + IDMapFlags.all, maximum: 1,
+    examples: [
+      ("strata create-storage-layer", "a folder without a record, for tests of check and gc")
+    ],
     body: .peer { call in
       let arguments = call.arguments
       let id = try call.session.store().createDriverLayer(

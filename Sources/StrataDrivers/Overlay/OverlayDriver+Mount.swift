@@ -112,7 +112,7 @@ extension OverlayDriver {
     if mountState(at: point) != .none { try MountProgram.unmount(point) }
   }
 
-  private func optionString(_ layer: LayerDirectory, _ options: DriverMountOptions)
+  func optionString(_ layer: LayerDirectory, _ options: DriverMountOptions)
     throws(StoreError) -> RawPath
   {
     try refuseForeignContent(layer)

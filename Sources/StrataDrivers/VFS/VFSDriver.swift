@@ -197,6 +197,10 @@ extension VFSDriver {
     DiffDirectories(own: [keptFromRemoval(try open(id))], lowers: [])
   }
 
+  package func openTree(_ id: String) throws(StoreError) -> DiffDirectories {
+    try diffDirectories(id)
+  }
+
   package func diffSize(_ id: String) throws(StoreError) -> Int64 {
     throw StoreError(.notSupported).wrapped("vfs: the size of changes is that of a comparison")
   }
