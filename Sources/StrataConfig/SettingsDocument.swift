@@ -23,7 +23,7 @@ package indirect enum SettingValue: Sendable, Equatable {
 package struct SettingsDocument: Sendable {
   package var path: RawPath
   package var content: SettingValue
-  private var text: String
+  private let lines: [String: Int]
 
   /// Reads and parses a file.
   ///
@@ -42,7 +42,7 @@ package struct SettingsDocument: Sendable {
   /// Parses a text; `path` is for messages.
   package init(text: String, path: RawPath) throws(ConfigurationError) {
     self.path = path
-    self.text = text
+    lines = Self.lines(of: Array(text.utf8))
     do {
       content = Self.convert(table: try TOMLTable(string: text))
     } catch let error as TOMLParseError {
@@ -81,20 +81,33 @@ package struct SettingsDocument: Sendable {
   /// The line on which a key stands, for warnings: the first line of its table that starts with it.
   ///
   /// The TOML library does not keep places, and a guess that finds nothing costs nothing.
-  package func line(of path: [String]) -> Int? {
-    let wanted = path.joined(separator: ".")
+  package func line(of path: [String]) -> Int? { lines[path.joined(separator: ".")] }
+
+  /// The first line of each key and table, in one pass over the bytes: every command reads its files.
+  private static func lines(of text: [UInt8]) -> [String: Int] {
+    var lines: [String: Int] = [:]
     var table = ""
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    {
-      let bare = line.drop { $0 == " " || $0 == "\t" }
-      if bare.first == "[", let end = bare.lastIndex(of: "]") {
-        table = bare[..<end].filter { !"[]\"' \t".contains($0) }
-        if table == wanted { return index + 1 }
-      } else if let equals = bare.firstIndex(of: "=") {
-        let name = bare[..<equals].filter { !"\"' \t".contains($0) }
-        if (table.isEmpty ? name : "\(table).\(name)") == wanted { return index + 1 }
+    var number = 0
+    for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+      number += 1
+      let bare = line.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+      guard let first = bare.first, first != UInt8(ascii: "#") else { continue }
+      var key: String
+      if first == UInt8(ascii: "["), let end = bare.lastIndex(of: UInt8(ascii: "]")) {
+        table = plain(bare[..<end])
+        key = table
+      } else if let equals = bare.firstIndex(of: UInt8(ascii: "=")) {
+        key = plain(bare[..<equals])
+        if !table.isEmpty { key = "\(table).\(key)" }
+      } else {
+        continue
       }
+      if lines[key] == nil { lines[key] = number }
     }
-    return nil
+    return lines
+  }
+
+  private static func plain(_ name: ArraySlice<UInt8>) -> String {
+    String(decoding: name.filter { !"[]\"' \t".utf8.contains($0) }, as: UTF8.self)
   }
 }

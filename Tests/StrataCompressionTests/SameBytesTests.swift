@@ -34,24 +34,6 @@ import Testing
     for (text, packed) in zip(Self.texts, first) { #expect(try decompress(packed) == text) }
   }
 
-  @Test func streamsAtAThousandAddresses() throws {
-    var sinks: [GzipSink] = []
-    var first: [[UInt8]] = []
-    for _ in 0..<1000 {
-      let packed = try Self.texts.map { text in
-        let target = ArraySink()
-        let sink = GzipSink(to: target)
-        sinks.append(sink)
-        try sink.write(text)
-        try sink.finish()
-        return target.bytes
-      }
-      if first.isEmpty { first = packed }
-      try #require(packed == first, "stream \(sinks.count)")
-    }
-    for (text, packed) in zip(Self.texts, first) { #expect(try decompress(packed) == text) }
-  }
-
   /// The first bytes of a stream may come one by one.
   @Test func openingsInPieces() throws {
     let text = Self.texts[0]
