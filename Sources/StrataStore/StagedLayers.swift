@@ -117,6 +117,7 @@ package final class StagedLayers: Sendable {
     let sibling = plans.first { $0.record.id == creation.parent && !$0.isThere && !$0.isMended }
     let (record, parent) = try store.plan(creation, layers, on: sibling?.record)
     try record.checkInsertion(into: layers)
+    try store.refuseOtherMappings(record, parent)
     return Plan(
       creation: creation, record: record, isThere: false,
       parent: sibling == nil ? parent : nil, parentMappings: parent?.mappings ?? record.mappings)

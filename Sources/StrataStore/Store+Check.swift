@@ -161,10 +161,12 @@ extension Store {
   }
 
   /// What the tar of a layer, and of those below it where the driver keeps complete trees, made; nil
-  /// where not all of these tars are known.
+  /// where not all of these tars are known, or where they are not all that is there.
   private func expectedTree(
     of layer: LayerRecord, _ store: LayerStore, _ all: [String: LayerRecord]
   ) throws(StoreError) -> ExpectedTree? {
+    // A copy for other ID maps has all that lies below it beside its own.
+    if try driver.diffDirectories(layer.id, asking: false).own.count > 1 { return nil }
     var chain = [layer]
     if driver.whiteoutForm == .applied {
       while let parent = chain[0].parent, !parent.isEmpty {

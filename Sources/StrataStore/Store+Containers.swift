@@ -18,6 +18,7 @@ extension Store {
     // Who chooses ids, or brings some, keeps others from choosing them too until they are recorded.
     if creation.automatic == nil, creation.mappings.isEmpty { return try make(creation) }
     let hold = try LockFile.open(configuration.graphRoot.appending("userns.lock")).exclusive()
+    try prepareToOwnAnew(creation.automatic == nil ? creation.mappings : nil)
     let container = try make(creation)
     _ = consume hold
     return container

@@ -9,6 +9,7 @@ extension Store {
   /// Makes an empty layer.
   public func createLayer(_ creation: LayerCreation) throws(StoreError) -> LayerRecord {
     try requireWritable()
+    if let mappings = creation.mappings { try prepareToOwnAnew(mappings) }
     return try layerStore.writing { writer throws(StoreError) in
       let (record, parentMappings) = try plan(creation, &writer)
       return try makeEmpty(
@@ -98,7 +99,7 @@ extension Store {
     record.metadata = creation.metadata
     record.flags = creation.flags
     let wanted = creation.mappings ?? parent?.mappings ?? configuration.mappings
-    record.mappings = try recordedMappings(wanted, parent: parent)
+    record.mappings = recordedMappings(wanted, parent: parent)
     return (record, parent)
   }
 
@@ -117,15 +118,9 @@ extension Store {
   }
 
   /// The ID maps that the content of a layer is written with: none where mounts shift ids.
-  private func recordedMappings(_ wanted: IDMappings, parent: LayerRecord?) throws(StoreError)
-    -> IDMappings
-  {
+  private func recordedMappings(_ wanted: IDMappings, parent: LayerRecord?) -> IDMappings {
     if wanted.isEmpty || driver.supportsShifting(wanted), parent?.mappings.isEmpty ?? true {
       return IDMappings()
-    }
-    if let parent, parent.mappings != wanted, driver.whiteoutForm != .applied {
-      throw StoreError(.notSupported).wrapped(
-        "layer \(parent.id) has other ID maps: copying layers to new maps")
     }
     return wanted
   }

@@ -29,10 +29,6 @@ extension Store {
       if image.layer?.isEmpty ?? true { return nil }
       throw StoreError(.layerUnknown)
     }
-    guard driver.whiteoutForm == .applied else {
-      throw StoreError(.notSupported).wrapped(
-        "image \(image.id) has no layer with the ID maps asked for: copying layers to new maps")
-    }
     let store = try findImage(image.id)?.store
     guard let store, !store.isReadOnly, layers.layers[first.id] != nil else { return first }
     let copy = try copyLayer(first, for: mappings, &layers)
@@ -45,6 +41,28 @@ extension Store {
       throw error
     }
     return copy
+  }
+
+  /// Content from outside comes upon a parent with the same ID maps, where the driver does not copy its
+  /// parents anyway.
+  func refuseOtherMappings(_ record: LayerRecord, _ parent: LayerRecord?) throws(StoreError) {
+    guard let parent, parent.mappings != record.mappings, driver.whiteoutForm != .applied else {
+      return
+    }
+    throw StoreError(.notSupported).wrapped(
+      "layer \(parent.id) has other ID maps: make an empty layer with create-layer first, "
+        + "then applydiff the content to it")
+  }
+
+  /// Makes the home ready for the mount through which content gets other owners, where mounts do not
+  /// shift ids.
+  ///
+  /// Before the layers' lock, since it takes the graph lock. `mappings` nil are still unknown.
+  func prepareToOwnAnew(_ mappings: IDMappings?) throws(StoreError) {
+    if let mappings, mappings.isEmpty || driver.supportsShifting(mappings) { return }
+    let hold = try graphLock.exclusive()
+    try driver.prepareForMounts()
+    _ = consume hold
   }
 
   /// A layer with the content, digests and tar-split of another one, and its own owners.

@@ -62,3 +62,56 @@ printf '%s\n' "$(id -u)" 0:0 33:34 "$(id -u)" | diff "$U/kept" -
 podman_run --rm --userns=keep-id --user 0 owned sh -c "$(cat "$T/look")" | diff - "$T/expected"
 END
 }
+
+@test "without mounts that map ids a container's image is copied once for its maps, owned anew" {
+  export _CONTAINERS_OVERLAY_DISABLE_IDMAP=yes
+  mkdir "$T/tree"
+  (
+    cd "$T/tree"
+    echo text >owned && chown 33:34 owned
+    ln owned again
+    echo run >setuid && chown 5:6 setuid && chmod 4755 setuid
+    setcap cap_net_raw+ep setuid
+    ln -s owned link
+    mkdir dir gone && chown 7:8 dir && chmod 2775 dir && touch -d '2001-02-03' dir/old dir
+    tar --xattrs --xattrs-include='*' --numeric-owner -cf ../base.tar .
+    rm -r gone && mkdir whiteouts && touch whiteouts/.wh.gone
+    tar -C whiteouts -cf ../top.tar .
+  )
+  local base top image box other point
+  base=$(strata import-layer <"$T/base.tar" | head -n 1)
+  top=$(strata import-layer -f "$T/top.tar" "$base" | head -n 1)
+  image=$(strata create-image "$top" | head -n 1)
+  box=$(strata create-container --uidmap 0:200000:65536 --gidmap 0:300000:65536 "$image" | head -n 1)
+  point=$(strata mount "$box")
+  [[ $(cd "$point" && stat -c '%n %u:%g %a %h' ./* | sort) == $(cat <<'END'
+./again 200033:300034 644 2
+./dir 200007:300008 2775 1
+./link 200000:300000 777 1
+./owned 200033:300034 644 2
+./setuid 200005:300006 4755 1
+END
+) ]] || { cd "$point" && stat -c '%n %u:%g %a %h' ./*; return 1; }
+  [[ $(getcap "$point/setuid") == *cap_net_raw* ]]
+  [[ $(stat -c %y "$point/dir" "$point/dir/old" | cut -c 1-10 | uniq) == 2001-02-03 ]]
+  [[ -z $(strata changes "$box") ]]
+  echo new >"$point/new"
+  [[ $(strata changes "$box") == "A /new" ]]
+  strata unmount "$box"
+  # A second one with these maps takes the copy, one with others makes another.
+  strata create-container --uidmap 0:200000:65536 --gidmap 0:300000:65536 "$image" >/dev/null
+  [[ $(strata layers -q | wc -l) == 5 ]]
+  other=$(strata create-container --uidmap 0:400000:65536 --gidmap 0:500000:65536 "$image" | head -n 1)
+  [[ $(stat -c %u:%g "$(strata mount "$other")/owned") == 400033:500034 ]]
+  strata unmount "$other"
+  # The copy gives the same tar, and a layer of one's own can have other maps than its parent.
+  strata image -j "$image" | jq -r '.[0]["mapped-layers"][]' | while read -r copy; do
+    [[ $(strata diff -u "$copy" | sha) == $(sha <"$T/top.tar") ]]
+  done
+  box=$(strata create-layer --uidmap 0:600000:65536 --gidmap 0:700000:65536 "$top" | head -n 1)
+  [[ $(stat -c %u:%g "$(strata mount "$box")/owned") == 600033:700034 ]]
+  strata unmount "$box"
+  refused "no mapping for owner" -- strata create-container --uidmap 0:1000:10 --gidmap 0:1000:10 "$image"
+  [[ -z $(mounts_below "$G" | grep -vxF "$G/overlay") ]]
+  strata check >/dev/null
+}

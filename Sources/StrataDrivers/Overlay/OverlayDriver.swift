@@ -165,7 +165,15 @@ extension OverlayDriver {
     inImageStore: Bool
   ) throws(StoreError) {
     let path = inImageStore ? imageHome ?? home : home
-    _ = try create(id, in: open(path), at: path, parent: parent, mappings: mappings)
+    let opened = try open(path)
+    try create(id, in: opened, at: path, parent: parent, mappings: mappings)
+    guard parent != nil, mappings != parentMappings else { return }
+    do throws(StoreError) {
+      try fillOwnedAnew(id, in: opened, at: path, mappings, parentMappings)
+    } catch {
+      try? remove(id)
+      throw error
+    }
   }
 
   /// Makes a layer's directory in an open home; returns what `diff` has got.
