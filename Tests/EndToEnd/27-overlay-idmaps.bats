@@ -115,3 +115,39 @@ END
   [[ -z $(mounts_below "$G" | grep -vxF "$G/overlay") ]]
   strata check >/dev/null
 }
+
+@test "a copy for other ID maps keeps the layer it was made from below it" {
+  export _CONTAINERS_OVERLAY_DISABLE_IDMAP=yes
+  mkdir -p "$T/tree" "$T/whiteouts"
+  echo text >"$T/tree/kept" && echo text >"$T/tree/gone"
+  tar --numeric-owner -C "$T/tree" -cf "$T/base.tar" .
+  touch "$T/whiteouts/.wh.gone"
+  tar --numeric-owner -C "$T/whiteouts" -cf "$T/top.tar" .
+  local base top image boxes box copy
+  base=$(strata import-layer <"$T/base.tar" | head -n 1)
+  top=$(strata import-layer -f "$T/top.tar" "$base" | head -n 1)
+  image=$(strata create-image "$top" | head -n 1)
+  for first in 200000 300000; do
+    boxes+=" $(strata create-container --uidmap 0:$first:65536 --gidmap 0:$first:65536 "$image" | head -n 1)"
+  done
+  for box in $boxes; do
+    [[ $(ls "$(strata mount "$box" 2>"$T/said")") == kept && ! -s $T/said ]] || { cat "$T/said"; return 1; }
+    strata unmount "$box" >/dev/null
+    [[ -z $(strata changes "$box") ]]
+  done
+  # Lost links come back; a copy that has lost what it was made from is told of, and left as it is.
+  strata image -j "$image" | jq -r '.[0]["mapped-layers"][]' >"$T/copies"
+  [[ $(wc -l <"$T/copies") == 2 ]]
+  rm "$G"/overlay/l/*
+  [[ $(strata check 2>&1) == *"does not lead to layer"* ]] || false
+  strata check --repair >/dev/null
+  for box in $boxes; do
+    [[ $(ls "$(strata mount "$box" 2>"$T/said")") == kept && ! -s $T/said ]]
+    strata unmount "$box" >/dev/null
+  done
+  copy=$(head -n 1 "$T/copies")
+  : >"$G/overlay/$copy/lower"
+  refused "delete it" -- strata mount "$copy"
+  run strata check
+  [[ $status != 0 && $output == *"${copy:0:12}"* ]]
+}

@@ -15,12 +15,31 @@ extension OverlayDriver {
     // in what stands on it.
     if owns(layer), let problem = try linkProblem(of: layer) { problems.append(problem) }
     let below = try layer.lowers().map { target(of: $0, from: layer)?.id.description ?? "nothing" }
-    if below != parents {
+    if !isStack(below, of: layer, on: parents) {
       problems.append(
         "\(layer.path.appending(LayerFile.lower)) leads to \(Self.list(below)), the records to "
           + Self.list(parents))
     }
     return problems
+  }
+
+  /// Whether these are the parents, each followed by its template if it is a copy for other ID maps.
+  ///
+  /// The record of such a copy names the template's parent, while the driver's files have the template,
+  /// from which come the files that needed no other owner, and the whiteouts (storage-format 6.7).
+  private func isStack(_ below: [String], of layer: LayerDirectory, on parents: [String]) -> Bool {
+    var rest = parents[...]
+    var above = layer
+    for id in below {
+      if id == rest.first {
+        rest = rest.dropFirst()
+      } else if olderDiffs(of: above).isEmpty {
+        return false
+      }
+      guard let next = try? directory(of: id) else { return false }
+      above = next
+    }
+    return rest.isEmpty
   }
 
   private static func list(_ ids: [String]) -> String {
@@ -37,16 +56,37 @@ extension OverlayDriver {
   }
 
   package func restack(_ id: String, on parents: [String]) throws(StoreError) {
-    let layer = try directory(of: id)
-    guard owns(layer) else { return }
-    try relink(layer)
-    var lower: [RawPath] = []
-    for parent in parents {
-      let below = try directory(of: parent)
-      if owns(below) { try relink(below) }
-      lower.append(LayerFile.links.appending(try linkName(of: below)))
+    // From the lowest on: what a layer stands on is its parent and what that stands on.
+    let chain = [id] + parents
+    for index in chain.indices.reversed() {
+      let layer = try directory(of: chain[index])
+      if owns(layer) { try restack(layer, on: Array(chain[(index + 1)...])) }
     }
-    if try layer.lowers() == lower { return }
+  }
+
+  private func restack(_ layer: LayerDirectory, on parents: [String]) throws(StoreError) {
+    try relink(layer)
+    let id = layer.id.description
+    guard let problem = try stackProblems(of: id, on: parents).first else { return }
+    guard olderDiffs(of: layer).isEmpty else {
+      throw StoreError(
+        .damaged,
+        "\(problem), and no record says of which layer this copy for other ID maps was made: delete it"
+      )
+    }
+    var lower: [RawPath] = []
+    if let parent = parents.first {
+      let above = try directory(of: parent)
+      let rest = Array(parents.dropFirst())
+      lower.append(LayerFile.links.appending(try linkName(of: above)))
+      if try stackProblems(of: parent, on: rest).isEmpty {
+        lower += try above.lowers()
+      } else {
+        for id in rest {
+          lower.append(LayerFile.links.appending(try linkName(of: directory(of: id))))
+        }
+      }
+    }
     try layer.replaceFile(LayerFile.lower, LayerDirectory.joined(lower))
   }
 
