@@ -57,6 +57,11 @@ package protocol LayerStaging: Sendable {
     _ id: String, parent: String?, mappings: IDMappings, parentMappings: IDMappings,
     inImageStore: Bool, content: StagedContent
   ) throws(StoreError)
+  /// Moves content that was staged into the place of a layer's own, if that is empty and is in the same
+  /// home; else, and where layers hold their parents' content, does nothing and gives back false.
+  ///
+  /// Nobody has the layer mounted or stands on it.
+  func replaceEmpty(_ id: String, with content: StagedContent) throws(StoreError) -> Bool
   /// Takes the directory of a layer away, to be removed when the locks are gone.
   func remove(_ id: String, later removals: Removals) throws(StoreError)
   /// Waits until the names of layers in the homes are on the disk.
@@ -70,6 +75,10 @@ package protocol LayerStaging: Sendable {
 
 extension LayerStaging {
   package func peersStaging(dryRun: Bool) throws(StoreError) -> [RawPath] { [] }
+
+  package func replaceEmpty(_ id: String, with content: StagedContent) throws(StoreError) -> Bool {
+    false
+  }
 }
 
 /// What was taken out of a store under its locks and is removed when they are gone.

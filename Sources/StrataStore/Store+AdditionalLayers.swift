@@ -106,7 +106,7 @@ extension Store {
   ) throws(StoreError) -> LayerRecord {
     try requireWritable()
     return try layerStore.writing { writer throws(StoreError) in
-      var (record, _) = try plan(creation, &writer)
+      var (record, _) = try plan(creation, writer.layers)
       guard record.mappings.isEmpty else {
         throw StoreError(.notSupported).wrapped(
           "additional layer \(place.path): its files have the owners that they have")

@@ -16,15 +16,31 @@ extension Store {
     var creation = creation
     if configuration.transient { creation.volatile = true }
     // Who chooses ids, or brings some, keeps others from choosing them too until they are recorded.
-    if creation.automatic == nil, creation.mappings.isEmpty { return try make(creation) }
+    if creation.automatic == nil, creation.mappings.isEmpty {
+      return try make(creation, copyAhead(for: creation))
+    }
     let hold = try LockFile.open(configuration.graphRoot.appending("userns.lock")).exclusive()
     try prepareToOwnAnew(creation.automatic == nil ? creation.mappings : nil)
-    let container = try make(creation)
+    let container = try make(creation, copyAhead(for: creation))
     _ = consume hold
     return container
   }
 
-  private func make(_ wish: ContainerCreation) throws(StoreError) -> ContainerRecord {
+  /// The content of the image, where the driver copies it and where it is clear which layer that is.
+  private func copyAhead(for creation: ContainerCreation) throws(StoreError) -> ParentCopy? {
+    guard !driver.stagesIndependently, creation.automatic == nil, let key = creation.image else {
+      return nil
+    }
+    let image = try self.image(key)
+    let top = try layerStore.reading { state throws(StoreError) in
+      try knownTopLayer(of: image, for: creation.mappings, state.layers).found
+    }
+    return try ParentCopy(of: top, for: creation.mappings, in: self)
+  }
+
+  private func make(_ wish: ContainerCreation, _ copy: ParentCopy?) throws(StoreError)
+    -> ContainerRecord
+  {
     var creation = wish
     return try layerStore.writing { layers throws(StoreError) in
       let image = try creation.image.map { key throws(StoreError) in try self.image(key) }
@@ -49,7 +65,7 @@ extension Store {
         try containers.insert(record)
         _ = try makeEmpty(
           layer, [], parent: parent?.id, parentMappings: parent?.mappings ?? layer.mappings,
-          volatile: creation.volatile, &layers)
+          volatile: creation.volatile, content: copy?.content(for: layer, on: parent), &layers)
         do throws(StoreError) {
           for item in creation.data {
             try containers.setData(item.key, item.bytes, digest: item.recordedDigest, of: id)

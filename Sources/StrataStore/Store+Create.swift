@@ -10,11 +10,17 @@ extension Store {
   public func createLayer(_ creation: LayerCreation) throws(StoreError) -> LayerRecord {
     try requireWritable()
     if let mappings = creation.mappings { try prepareToOwnAnew(mappings) }
+    let planned = try layerStore.reading { state throws(StoreError) in
+      try plan(creation, state.layers)
+    }
+    let copy = try ParentCopy(
+      of: planned.parent, for: planned.record.mappings, inImageStore: creation.isReadOnly, in: self)
     return try layerStore.writing { writer throws(StoreError) in
-      let (record, parentMappings) = try plan(creation, &writer)
+      let (record, parent) = try plan(creation, writer.layers)
       return try makeEmpty(
-        record, creation.data, parent: record.parent, parentMappings: parentMappings,
-        inImageStore: creation.isReadOnly, &writer)
+        record, creation.data, parent: parent?.id,
+        parentMappings: parent?.mappings ?? record.mappings, inImageStore: creation.isReadOnly,
+        content: copy?.content(for: record, on: parent), &writer)
     }
   }
 
@@ -34,22 +40,31 @@ extension Store {
 
   /// Extracts a tar over an existing layer and records its digests; returns the size of the content.
   ///
-  /// The tar is read into a file first, so that its source is not waited for under the lock. On failure
-  /// the record stays as it was, what was extracted stays too, as with the peer.
+  /// The tar is read into a file first, so that its source is not waited for under the lock; a layer that
+  /// is empty, as one that was just made, gets its content written aside and moved there. Over other
+  /// content it is written under the lock. On failure the record stays as it was, what was extracted stays
+  /// too, as with the peer.
   @discardableResult
   public func applyDiff(to layer: String, content: any ByteSource) throws(StoreError) -> Int64 {
     try requireWritable()
-    guard try findLayer(layer) != nil else { throw StoreError(.layerUnknown) }
-    let spool = try spool(content)
+    guard let known = try findLayer(layer)?.record else { throw StoreError(.layerUnknown) }
     let place = try layerStore.makeTemporaryDirectory()
+    let spool = try spool(content)
+    let ready = try AddedContent(spool.source(), for: known, in: self, place)
     return try layerStore.writing { writer throws(StoreError) in
       guard var record = writer.find(layer) else { throw StoreError(.layerUnknown) }
-      let diff = try driver.openDiff(record.id)
-      let tarSplit = TarSplitFile(in: place)
-      let applied = try apply(
-        spool, to: diff.view, as: nil, tarSplit, record, LayerExpectation(), nil)
+      let tarSplit: TarSplitFile
+      let applied: AppliedLayer
+      if let ready, try ready.move(to: record, writer) {
+        (tarSplit, applied) = (ready.tarSplit, ready.applied)
+      } else {
+        tarSplit = TarSplitFile(in: place)
+        let diff = try driver.openDiff(record.id)
+        applied = try apply(
+          spool.source(), to: diff.view, as: nil, tarSplit, record, LayerExpectation(), nil)
+      }
       try tarSplit.move(toLayer: record.id)
-      try synchronizeFileSystems(SharedDescriptor(diff), place.home)
+      try synchronizeFileSystems(SharedDescriptor(driver.openDiff(record.id)), place.home)
       record.take(applied)
       try writer.update(record.id) { $0 = record }
       try writer.save()
@@ -58,7 +73,7 @@ extension Store {
   }
 
   /// A copy of everything that comes, in a file without a name.
-  private func spool(_ content: any ByteSource) throws(StoreError) -> FileSource {
+  private func spool(_ content: any ByteSource) throws(StoreError) -> SpooledContent {
     let root = configuration.graphRoot
     let file = try naming("open", root) { () throws(Errno) in
       try FileDescriptor.workingDirectory.open(root, [.readWrite, .temporaryFile], mode: 0o600)
@@ -67,27 +82,18 @@ extension Store {
       FileSink(try file.view.duplicate(), name: root)
     }
     try streaming { () throws(StreamError) in _ = try content.copy(to: sink) }
-    try naming("seek", root) { () throws(Errno) in _ = try file.view.seek(0) }
-    return FileSource(file, name: root)
+    return SpooledContent(file: SharedDescriptor(file), root: root)
   }
 }
 
 // MARK: - Steps, under the layers' write lock
 
 extension Store {
-  /// The record of a layer to be made, after every check that needs no change, and the ID maps of its
-  /// parent.
-  func plan(_ creation: LayerCreation, _ writer: inout LayerWriter) throws(StoreError) -> (
-    LayerRecord, parentMappings: IDMappings
-  ) {
-    let (record, parent) = try plan(creation, writer.layers)
-    return (record, parent?.mappings ?? record.mappings)
-  }
-
-  /// As above, and the parent; `sibling` is one that is made together with the layer.
+  /// The record of a layer to be made, after every check that needs no change, and its parent; `sibling`
+  /// is one that is made together with the layer.
   func plan(
     _ creation: LayerCreation, _ layers: RecordTable<LayerRecord>, on sibling: LayerRecord? = nil
-  ) throws(StoreError) -> (LayerRecord, parent: LayerRecord?) {
+  ) throws(StoreError) -> (record: LayerRecord, parent: LayerRecord?) {
     var parent = sibling
     if parent == nil, let key = creation.parent, !key.isEmpty {
       parent = try parentLayer(key, layers)
@@ -139,21 +145,31 @@ extension Store {
     }
   }
 
-  /// Makes a layer without content: its directory first, its record once.
+  /// Makes a layer without content of its own: its directory first, its record once.
+  ///
+  /// `content` is what was copied for it of its parent, if the driver does that and it was done before.
   ///
   /// A kill between leaves a directory that no record names.
   func makeEmpty(
     _ record: LayerRecord, _ data: [BigDataItem], parent: String?, parentMappings: IDMappings,
-    volatile: Bool = false, inImageStore: Bool = false, _ writer: inout LayerWriter
+    volatile: Bool = false, inImageStore: Bool = false, content: StagedContent? = nil,
+    _ writer: inout LayerWriter
   ) throws(StoreError) -> LayerRecord {
     var record = record
     // Refuses a used id or name before anything is made.
     try writer.insert(record, volatile: volatile, inImageStore: inImageStore)
     do throws(StoreError) {
       record.bigDataNames = try write(data, toLayer: record.id)
-      try driver.create(
-        record.id, parent: parent, mappings: record.mappings, parentMappings: parentMappings,
-        inImageStore: inImageStore)
+      if let content {
+        try driver.create(
+          record.id, parent: parent, mappings: record.mappings, parentMappings: parentMappings,
+          inImageStore: inImageStore, content: content)
+        try driver.synchronizeHome(inImageStore: inImageStore)
+      } else {
+        try driver.create(
+          record.id, parent: parent, mappings: record.mappings, parentMappings: parentMappings,
+          inImageStore: inImageStore)
+      }
       try writer.update(record.id) { $0 = record }
       try writer.save()
     } catch {

@@ -16,15 +16,8 @@ extension Store {
   func topLayer(of image: ImageRecord, for mappings: IDMappings, _ layers: inout LayerWriter)
     throws(StoreError) -> LayerRecord?
   {
-    var first: LayerRecord?
-    for id in [image.layer].compactMap({ $0 }) + image.mappedLayers where !id.isEmpty {
-      var layer = layers.layers[id]
-      if layer == nil { layer = try findAdditionalLayer(id)?.record }
-      guard let layer else { continue }
-      let shifts = layer.mappings.isEmpty && driver.supportsShifting(mappings)
-      if shifts || layer.mappings == mappings { return layer }
-      first = first ?? layer
-    }
+    let (found, first) = try knownTopLayer(of: image, for: mappings, layers.layers)
+    if let found { return found }
     guard let first else {
       if image.layer?.isEmpty ?? true { return nil }
       throw StoreError(.layerUnknown)
@@ -41,6 +34,22 @@ extension Store {
       throw error
     }
     return copy
+  }
+
+  /// The layer of an image that is there for these maps, and else the first of those that it has.
+  func knownTopLayer(
+    of image: ImageRecord, for mappings: IDMappings, _ layers: RecordTable<LayerRecord>
+  ) throws(StoreError) -> (found: LayerRecord?, first: LayerRecord?) {
+    var first: LayerRecord?
+    for id in [image.layer].compactMap({ $0 }) + image.mappedLayers where !id.isEmpty {
+      var layer = layers[id]
+      if layer == nil { layer = try findAdditionalLayer(id)?.record }
+      guard let layer else { continue }
+      let shifts = layer.mappings.isEmpty && driver.supportsShifting(mappings)
+      if shifts || layer.mappings == mappings { return (layer, layer) }
+      first = first ?? layer
+    }
+    return (nil, first)
   }
 
   /// Content from outside comes upon a parent with the same ID maps, where the driver does not copy its

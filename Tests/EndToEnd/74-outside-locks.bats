@@ -180,6 +180,70 @@ commands_time() {
   check_clean
 }
 
+# A command is stopped while it writes content aside; what others do then must not wait for it.
+stopped_beside() { # words of the command, standard input
+  "$@" >"$T/slow.out" 2>"$T/slow.err" &
+  IMPORT=$!
+  CHILDREN+=("$IMPORT")
+  until [[ -n $(find "$G" -path '*/tempdirs/temp-dir-*/*-addition/*' -print -quit 2>/dev/null) ]]; do
+    kill -0 "$IMPORT" || { cat "$T/slow.err"; return 1; }
+  done
+  kill -STOP "$IMPORT"
+}
+
+@test "a tar that is applied to an empty layer is written outside the lock, over others' content inside" {
+  local layer="" other
+  seq 400000 >"$T/numbers"
+  mkdir "$T/tree" && for name in {1..300}; do ln "$T/numbers" "$T/tree/$name"; done
+  tar --hard-dereference -cf "$T/tree.tar" -C "$T/tree" .
+  layer=$(strata create-layer --name given | head -n 1)
+  stopped_beside "$STRATA" --graph "$G" --run "$R" applydiff --file "$T/tree.tar" given
+  other=$(strata --lock-timeout 2 create-layer --name other | head -n 1)
+  strata --lock-timeout 2 delete-layer other
+  kill -CONT "$IMPORT"
+  wait "$IMPORT" || { cat "$T/slow.err"; return 1; }
+  [[ $(strata diff -u given | sha) == $(sha <"$T/tree.tar") ]]
+  [[ $(stat -c %a "$G/overlay/$layer/diff") == 555 && $(ls "$G/overlay/$layer/diff" | wc -l) == 300 ]]
+  # Once more: over what is there, and what it lacks stays.
+  mkdir "$T/more" && echo more >"$T/more/more" && tar -cf "$T/more.tar" -C "$T/more" more
+  strata applydiff --file "$T/more.tar" given
+  [[ $(ls "$G/overlay/$layer/diff" | wc -l) == 301 ]]
+  # A layer that is mounted gets what its mount shows at once.
+  layer=$(strata create-layer --name shown | head -n 1)
+  other=$(strata mount shown)
+  strata applydiff --file "$T/more.tar" shown
+  [[ $(<"$other/more") == more ]]
+  strata unmount shown
+  # Somebody writes to the layer meanwhile: nothing of his is lost.
+  layer=$(strata create-layer --name both | head -n 1)
+  stopped_beside "$STRATA" --graph "$G" --run "$R" applydiff --file "$T/tree.tar" both
+  strata --lock-timeout 2 applydiff --file "$T/more.tar" both
+  kill -CONT "$IMPORT"
+  wait "$IMPORT" || { cat "$T/slow.err"; return 1; }
+  [[ $(ls "$G/overlay/$layer/diff" | wc -l) == 301 ]]
+  check_clean
+}
+
+@test "the vfs driver copies an image for a container and for a layer outside the lock" {
+  local verb
+  seq 400000 >"$T/numbers"
+  mkdir "$T/tree" && for name in {1..300}; do ln "$T/numbers" "$T/tree/$name"; done
+  tar --hard-dereference -cf "$T/tree.tar" -C "$T/tree" .
+  strata -s vfs import-layer --name base --file "$T/tree.tar" >/dev/null
+  strata -s vfs create-image --name demo base >/dev/null
+  for verb in "create-container demo" "create-layer base"; do
+    # shellcheck disable=SC2086
+    stopped_beside "$STRATA" --graph "$G" --run "$R" -s vfs $verb
+    strata -s vfs --lock-timeout 2 create-layer --name other >/dev/null
+    strata -s vfs --lock-timeout 2 delete-layer other
+    kill -CONT "$IMPORT"
+    wait "$IMPORT" || { cat "$T/slow.err"; return 1; }
+  done
+  strata -s vfs layers --json | jq -e 'length == 3'
+  for verb in "$G"/vfs/dir/*; do diff -r "$T/tree" "$verb"; done
+  strata -s vfs check
+}
+
 @test "SIGINT at any time of an import leaves nothing" {
   strata layers >/dev/null
   local round child status

@@ -43,18 +43,43 @@ extension OverlayDriver {
     // All from the one descriptor that staging began with: see `TemporaryDirectory`.
     let root = try create(id, in: place.home, at: path, parent: parent, mappings: mappings)
     do throws(StoreError) {
-      let diff = RawPath(id).appending(LayerFile.diff)
       try naming("rename", path.appending(content.path)) { () throws(Errno) in
-        try place.home.view.rename(content.path, to: place.home.view, diff)
-        if content.rootIsGiven { return }
-        try place.home.view.setOwner(of: diff, uid: root.uid, gid: root.gid)
-        // chown takes set-id bits away, and without capabilities a directory of mode 0555 could not
-        // have been moved.
-        try place.home.view.setMode(of: diff, root.mode)
+        try move(content, to: RawPath(id), root)
       }
     } catch {
       try? remove(id)
       throw error
+    }
+  }
+
+  /// Makes staged content the `diff` of a layer, in place of an empty one.
+  private func move(_ content: StagedContent, to layer: RawPath, _ root: LayerDirectory.Root)
+    throws(Errno)
+  {
+    let home = content.place.home.view
+    let diff = layer.appending(LayerFile.diff)
+    try home.rename(content.path, to: home, diff)
+    if content.rootIsGiven { return }
+    try home.setOwner(of: diff, uid: root.uid, gid: root.gid)
+    // chown takes set-id bits away, and without capabilities a directory of mode 0555 could not
+    // have been moved.
+    try home.setMode(of: diff, root.mode)
+  }
+
+  package func replaceEmpty(_ id: String, with content: StagedContent) throws(StoreError) -> Bool {
+    let layer = try ownDirectory(of: id)
+    guard layer.homePath == content.place.homePath, try layer.additionalLayer() == nil,
+      olderDiffs(of: layer).isEmpty
+    else { return false }
+    let root = try layer.root()
+    return try naming("rename", content.place.homePath.appending(content.path)) {
+      () throws(Errno) in
+      do throws(Errno) {
+        try move(content, to: layer.id, root)
+        return true
+      } catch  where error == .directoryNotEmpty {
+        return false
+      }
     }
   }
 
