@@ -37,6 +37,8 @@ package struct PullOrder {
   package var variant: String?
   /// The state directory of strata-lazy; nil for the usual one.
   package var stateDirectory: String?
+  /// Whether the blobs of layers stay beside them.
+  package var keepsBlobs: Bool
   package var access: RegistryAccess
 }
 

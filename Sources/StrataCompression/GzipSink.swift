@@ -76,16 +76,16 @@ private final class ISALEncoder: Encoder {
 
 /// zlib, for those who want a size rather than a speed.
 @safe
-private final class ZlibEncoder: Encoder {
+final class ZlibEncoder: Encoder {
   private let stream: UnsafeMutablePointer<z_stream>
 
-  init(level: Int) {
+  init(level: Int, isRaw: Bool = false) {
     unsafe stream = .allocate(capacity: 1)
     unsafe stream.initialize(to: z_stream())
-    // 15 bits of window, 16: a gzip wrapper.
+    // 15 bits of window; negative: bare; 16 more: a gzip wrapper.
     unsafe deflateInit2_(
-      stream, Int32(max(0, min(level, 9))), Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY,
-      ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+      stream, Int32(max(0, min(level, 9))), Z_DEFLATED, isRaw ? -15 : 15 + 16, 8,
+      Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
   }
 
   deinit {

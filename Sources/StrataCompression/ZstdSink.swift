@@ -13,10 +13,23 @@ package final class ZstdSink: ByteSink {
   private let sink: any ByteSink
   private let output = ByteBuffer(capacity: 1 << 17)
 
-  package init(to sink: any ByteSink, level: Int? = nil) {
-    self.sink = sink
-    encoder = ZstdEncoder(level: level ?? 3)
+  package convenience init(to sink: any ByteSink, level: Int? = nil) {
+    var settings = ZstdSettings()
+    settings.level = level ?? 3
+    settings.workers = OrderedWorkers.preferredCount
+    // Bounds the memory: each worker holds a piece of this size twice.
+    settings.jobSize = Self.jobSize
+    self.init(to: sink, settings)
   }
+
+  /// With other settings than our own: those of a frame that is to be made again.
+  package init(to sink: any ByteSink, _ settings: ZstdSettings) {
+    self.sink = sink
+    encoder = ZstdEncoder(settings)
+  }
+
+  /// How much our own frames' workers compress by itself.
+  package static let jobSize = 4 << 20
 
   package func write(_ bytes: RawSpan) throws(StreamError) {
     try encoder.encode(bytes, isLast: false, through: output, to: sink)
@@ -31,17 +44,21 @@ package final class ZstdSink: ByteSink {
 private final class ZstdEncoder: Encoder {
   private let context: OpaquePointer?
 
-  init(level: Int) {
+  init(_ settings: ZstdSettings) {
     unsafe context = ZSTD_createCCtx()
     if let context = unsafe context {
       _ = unsafe ZSTD_CCtx_setParameter(
-        context, ZSTD_c_compressionLevel, Int32(max(1, min(level, 22))))
-      _ = unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
-      // A library built without threads refuses, and compresses where it is called.
+        context, ZSTD_c_compressionLevel, Int32(max(1, min(settings.level, 22))))
       _ = unsafe ZSTD_CCtx_setParameter(
-        context, ZSTD_c_nbWorkers, Int32(OrderedWorkers.preferredCount))
-      // Bounds the memory: each worker holds a piece of this size twice.
-      _ = unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_jobSize, 4 << 20)
+        context, ZSTD_c_checksumFlag, settings.hasChecksum ? 1 : 0)
+      // A library built without threads refuses, and compresses where it is called.
+      _ = unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_nbWorkers, Int32(settings.workers))
+      if settings.workers > 0, settings.jobSize > 0 {
+        _ = unsafe ZSTD_CCtx_setParameter(context, ZSTD_c_jobSize, Int32(settings.jobSize))
+      }
+      if let size = settings.contentSize {
+        _ = unsafe ZSTD_CCtx_setPledgedSrcSize(context, size)
+      }
     }
   }
 

@@ -85,8 +85,8 @@ final class SpooledBlobs: BlobWriter {
   /// Spools in the file system of `folder`.
   init(in folder: RawPath) { self.folder = folder }
 
-  func put(_ write: (any ByteSink) throws(StoreError) -> WrittenBlob) throws(StoreError)
-    -> WrittenBlob
+  func put(_ write: (any RewritableSink) throws(StoreError) -> WrittenBlob)
+    throws(StoreError) -> WrittenBlob
   {
     let spool = try Spool(in: folder)
     let blob = try write(spool)

@@ -15,6 +15,9 @@ public struct ImportOptions {
   public var temporaryDirectory: RawPath = "/var/tmp"
   /// Told of each step.
   public var progress: (any TransferProgress)?
+  /// Whether the compressed blobs of layers that are read are kept beside them, so that the image can be
+  /// given out as it came.
+  public var keepsBlobs = false
 
   /// Everything as it comes.
   public init() {}
@@ -31,7 +34,8 @@ public func importImage(
   let names = try options.names.map { name throws(StoreError) in try imageName(name) }
   let image = try source.locate(options)
   if names.isEmpty { for warning in image.warnings { store.configuration.onWarning?(warning) } }
-  let importer = Importer(store: store, image: image, progress: options.progress)
+  let importer = Importer(
+    store: store, image: image, progress: options.progress, keepsBlobs: options.keepsBlobs)
   return try Interruption.puttingOff { () throws(StoreError) in
     try importer.run(names: names.isEmpty ? image.names : names)
   }
@@ -41,9 +45,11 @@ public func importImage(
 ///
 /// As `importImage(_:into:options:)`; names by digest are taken as they are.
 package func importImage(
-  _ image: SourceImage, into store: Store, progress: (any TransferProgress)?
+  _ image: SourceImage, into store: Store, progress: (any TransferProgress)?,
+  keepsBlobs: Bool = false
 ) throws(StoreError) -> ImageRecord {
-  let importer = Importer(store: store, image: image, progress: progress)
+  let importer = Importer(
+    store: store, image: image, progress: progress, keepsBlobs: keepsBlobs)
   return try Interruption.puttingOff { () throws(StoreError) in
     try importer.run(names: image.names)
   }
@@ -93,13 +99,17 @@ private final class Importer {
   private let store: Store
   private let image: SourceImage
   private let progress: (any TransferProgress)?
+  private let keepsBlobs: Bool
   /// The layers that this import has made, lowest first.
   private var made: [LayerRecord] = []
 
-  init(store: Store, image: SourceImage, progress: (any TransferProgress)?) {
+  init(
+    store: Store, image: SourceImage, progress: (any TransferProgress)?, keepsBlobs: Bool
+  ) {
     self.store = store
     self.image = image
     self.progress = progress
+    self.keepsBlobs = keepsBlobs
   }
 
   func run(names: [String]) throws(StoreError) -> ImageRecord {
@@ -134,8 +144,10 @@ private final class Importer {
     let ids = layerIDs(diffIDs: image.config.diffIDs)
     let layers = try store.stage(
       ids.indices.map { number in
-        LayerCreation(
+        var creation = LayerCreation(
           id: ids[number], parent: number == 0 ? nil : ids[number - 1], isReadOnly: true)
+        creation.keptPart = keepsBlobs ? .whole : .signs
+        return creation
       })
     let missing = layers.missing
     for number in ids.indices where !missing.contains(number) { progress?.report(.skipped(number)) }

@@ -4,7 +4,7 @@ package import StrataSystem
 /// A file that gets its name when it is complete, so that nobody ever sees half of it.
 ///
 /// It has no name before that where the file system can do so, and a killed program leaves nothing.
-package final class NewFile: ByteSink {
+package final class NewFile: RewritableSink {
   private let directory: FileDescriptor
   private let path: RawPath
   private let what: String
@@ -81,6 +81,8 @@ package final class NewFile: ByteSink {
       throw StreamError(error, "write \(what)")
     }
   }
+
+  package func restart() throws(StreamError) { try file.view.restart("write \(what)") }
 
   /// Brings the content to the disk and gives the file its name, in place of one that has it.
   package func publish(as name: RawPath) throws(StoreError) {

@@ -9,7 +9,7 @@ protocol BlobWriter: AnyObject {
   /// A folder in the file system that the blobs go to.
   var folder: RawPath { get }
   /// Puts a blob of unknown digest: `write` writes it and says what it has become.
-  func put(_ write: (any ByteSink) throws(StoreError) -> WrittenBlob) throws(StoreError)
+  func put(_ write: (any RewritableSink) throws(StoreError) -> WrittenBlob) throws(StoreError)
     -> WrittenBlob
 }
 
@@ -26,7 +26,8 @@ extension BlobWriter {
 extension StoredImage {
   /// Puts all blobs of the image and returns the descriptor of its manifest.
   ///
-  /// Lazy layers go as the blobs they came as. The manifest in the store is kept where every blob could be made again as it describes it.
+  /// Layers go as the blobs they came as where those were kept, are a lazy store's or can be made again; one
+  /// line warns where not. The manifest in the store is kept where every blob could be made again as it describes it.
   /// Otherwise a new one points at the same config and the same tars.
   func writeOCI(to blobs: any BlobWriter, _ options: ExportOptions) throws(StoreError)
     -> Descriptor
@@ -41,6 +42,7 @@ extension StoredImage {
           TransferLayer(digest: config.diffIDs[number], size: layer.diffSize)
         }))
     var descriptors: [Descriptor] = []
+    var written: [WrittenBlob] = []
     for number in layers.indices {
       let blob = try blobs.put { sink throws(StoreError) in
         // A lazy layer has its blob still, unless another form is asked for.
@@ -50,13 +52,22 @@ extension StoredImage {
           compression[number] = original.compression
           return original.blob
         }
+        if options.compression == nil,
+          let same = try writeSameBlob(number, to: sink, progress: options.progress)
+        {
+          return same
+        }
         return try writeLayer(number, compression[number], to: sink, progress: options.progress)
       }
+      written.append(blob)
       descriptors.append(
         Descriptor(
           mediaType: MediaType.ociLayer(compression[number]), digest: blob.digest, size: blob.size))
     }
     options.progress?.report(.finishing)
+    if options.compression == nil, let text = changedBlobs(written) {
+      store.configuration.onWarning?(text)
+    }
     _ = try blobs.put(config.bytes)
     let bytes = ociManifest(descriptors)
     let manifest = try blobs.put(bytes)

@@ -78,8 +78,8 @@ final class OCILayoutWriter: BlobWriter {
     return !isThere
   }
 
-  func put(_ write: (any ByteSink) throws(StoreError) -> WrittenBlob) throws(StoreError)
-    -> WrittenBlob
+  func put(_ write: (any RewritableSink) throws(StoreError) -> WrittenBlob)
+    throws(StoreError) -> WrittenBlob
   {
     let file = try NewFile(in: blobs.view, path.appending("blobs/sha256"))
     let blob = try write(file)

@@ -5,7 +5,7 @@ package import StrataSystem
 ///
 /// The kernel frees it when the last descriptor goes, so nothing is left behind however the program
 /// ends.
-package final class Spool: ByteSink, Sendable {
+package final class Spool: RewritableSink, Sendable {
   private let file: SharedDescriptor
   private let directory: RawPath
 
@@ -40,6 +40,10 @@ package final class Spool: ByteSink, Sendable {
     } catch {
       throw StreamError(error, "write a temporary file in \(directory)")
     }
+  }
+
+  package func restart() throws(StreamError) {
+    try file.view.restart("write a temporary file in \(directory)")
   }
 
   /// How much was written.

@@ -103,9 +103,17 @@ extension StoredImage {
     _ number: Int, _ compression: Compression, to sink: any ByteSink,
     progress: (any TransferProgress)?
   ) throws(StoreError) -> WrittenBlob {
+    try writeLayer(number, through: { Compressor(compression, to: $0) }, to: sink, progress)
+  }
+
+  /// Writes a layer through an encoder to a sink, and verifies that its content is what the config says.
+  func writeLayer(
+    _ number: Int, through compressing: (any ByteSink) throws(StoreError) -> any FinishingSink,
+    to sink: any ByteSink, _ progress: (any TransferProgress)?
+  ) throws(StoreError) -> WrittenBlob {
     let layer = layers[number]
     let blob = DigestingSink(sink)
-    let compressor = Compressor(compression, to: blob)
+    let compressor = try compressing(blob)
     let counter = ProgressSink(compressor, progress, number)
     let plain = DigestingSink(counter)
     progress?.report(.started(number))
@@ -119,12 +127,24 @@ extension StoredImage {
     return WrittenBlob(digest: digest, size: size)
   }
 
-  /// Writes the blob that a lazy layer came as, and verifies that its content is what the config says;
-  /// nil, and nothing is written, where no such blob is to be had.
+  /// Writes the blob that a layer came as, where it was kept or is a lazy one's, and verifies that its
+  /// content is what the config says; nil, and nothing is written, where no such blob is to be had.
   package func writeOriginalBlob(
     _ number: Int, to sink: any ByteSink, progress: (any TransferProgress)?
   ) throws(StoreError) -> (blob: WrittenBlob, compression: Compression)? {
     let blob = DigestingSink(sink)
+    // Its digest and that of its tar were found together when the layer was read.
+    if layers[number].diffID == config.diffIDs[number],
+      let kept = try store.keptBlob(of: layers[number].id)
+    {
+      progress?.report(.started(number))
+      try streaming("layer \(layers[number].id.prefix(12))") { () throws(StreamError) in
+        _ = try kept.copy(to: blob)
+      }
+      progress?.report(.finished(number))
+      let (digest, size) = blob.finish()
+      return (WrittenBlob(digest: digest, size: size), layers[number].compression)
+    }
     let plain = DigestingSink(ProgressSink(NullSink(), progress, number))
     guard
       let compression = try store.writeOriginalBlob(of: layers[number].id, to: blob, plain: plain)
@@ -145,7 +165,7 @@ extension StoredImage {
 }
 
 /// Compresses on the way to a sink.
-final class Compressor: ByteSink {
+final class Compressor: FinishingSink {
   private let target: any ByteSink
   private let gzip: ParallelGzipSink?
   private let zstd: ZstdSink?

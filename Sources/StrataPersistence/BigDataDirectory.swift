@@ -66,6 +66,27 @@ package struct BigDataDirectory: Sendable {
     }
   }
 
+  /// Reads an item without keeping it, and gives its length: items may be larger than memory.
+  ///
+  /// Errors: as for `read`.
+  package func readThrough(_ key: String) throws(StoreError) -> Int64 {
+    let file = file(key)
+    var failure: StoreError
+    do throws(Errno) {
+      let source = FileSource(
+        try FileDescriptor.workingDirectory.open(file, .readOnly), name: file)
+      do throws(StreamError) {
+        return try source.copy(to: NullSink())
+      } catch {
+        failure = StoreError(error)
+      }
+    } catch {
+      failure = StoreError(error, "open \(file)")
+      if error == .noSuchFileOrDirectory { failure = StoreError(.fileMissing, failure.message) }
+    }
+    throw failure
+  }
+
   /// Removes an item's file, if it is there.
   package func remove(_ key: String) throws(StoreError) {
     do throws(Errno) {

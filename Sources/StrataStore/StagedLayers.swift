@@ -31,6 +31,7 @@ package final class StagedLayers: Sendable {
   private struct Content: Sendable {
     var staged: StagedContent
     let tarSplit: TarSplitFile
+    let items: [KeptItem]
     let applied: AppliedLayer
   }
 
@@ -147,15 +148,18 @@ package final class StagedLayers: Sendable {
       parentMappings: plan.parentMappings)
     let directory = try staged.open()
     let tarSplit = TarSplitFile(in: places.tarSplits)
+    let part = plan.creation.keptPart
+    let keeper = part == .nothing ? nil : try BlobKeeper(source, part, in: places.tarSplits)
     let applied = try store.apply(
-      source, to: directory.view, as: staged.target, tarSplit, plan.record, expected
+      keeper ?? source, to: directory.view, as: staged.target, tarSplit, plan.record, expected
     ) { bytes in
       for lock in self.locks { lock.touch() }
       progress?(bytes)
     }
     staged.rootIsGiven = applied.rootIsGiven
+    let items = try keeper?.finish(applied.compression) ?? []
     contents.withLock {
-      $0[number] = Content(staged: staged, tarSplit: tarSplit, applied: applied)
+      $0[number] = Content(staged: staged, tarSplit: tarSplit, items: items, applied: applied)
     }
   }
 
@@ -267,6 +271,10 @@ package final class StagedLayers: Sendable {
       try store.driver.removeRemains(of: record.id)
     } else {
       record.bigDataNames = try store.write(plan.creation.data, toLayer: record.id)
+    }
+    for item in content.items {
+      try item.move(toLayer: record.id)
+      if !record.bigDataNames.contains(item.key) { record.bigDataNames.append(item.key) }
     }
     try store.driver.create(
       record.id, parent: record.parent, mappings: record.mappings,

@@ -75,7 +75,7 @@ extension Store {
   ) -> String? {
     var problem: String?
     do throws(StoreError) {
-      let count = Int64(try data.read(key).count)
+      let count = try data.readThrough(key)
       if let size, size != count { problem = "\(kind) data item has incorrect size" }
     } catch {
       problem = error.code == .fileMissing ? "\(kind) data item is missing" : error.message

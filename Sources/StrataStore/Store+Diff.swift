@@ -12,8 +12,8 @@ extension Store {
   ///
   /// `compression` nil is as recorded.
   ///
-  /// A layer of an additional layer store gives its blob as it came, unless another compression is
-  /// asked for.
+  /// A layer of an additional layer store gives its blob as it came, and so does one whose blob was kept,
+  /// unless another compression is asked for.
   ///
   /// The layers' lock is held only while files are opened, not while bytes stream. A tar that does not
   /// have the recorded digest is an error at its end.
@@ -28,10 +28,16 @@ extension Store {
     _ layer: String, from: String? = nil, compression: Compression?, verifying: Bool,
     to sink: any ByteSink
   ) throws(StoreError) {
-    if let record = try findLayer(layer)?.record,
-      let place = try driver.additionalLayer(of: record.id), try otherReference(record, from) == nil
-    {
-      if try writeBlob(of: record, place, compression, to: sink) { return }
+    if let record = try findLayer(layer)?.record, try otherReference(record, from) == nil {
+      if let place = try driver.additionalLayer(of: record.id),
+        try writeBlob(of: record, place, compression, to: sink)
+      {
+        return
+      }
+      if verifying, compression == nil, let blob = try keptBlob(of: record.id) {
+        try streaming { () throws(StreamError) in _ = try blob.copy(to: sink) }
+        return
+      }
     }
     let opened = try openForDiff(layer, from: from)
     let taker = TakingSink(sink)

@@ -39,6 +39,8 @@ public struct LayerCreation: Sendable {
   public var data: [BigDataItem]
   /// Whether nobody will write to it: such layers go to the separate image store, if there is one.
   public var isReadOnly: Bool
+  /// What is kept of the blob that its content comes as, where that is compressed by gzip or zstd.
+  public var keptPart = BlobPart.nothing
 
   /// A layer with nothing but what is given here.
   public init(

@@ -50,7 +50,7 @@ struct Pull {
     let progress = order.access.progress.map { PullProgress($0, downloads) }
     do throws(StoreError) {
       let record = try importImage(
-        source(image, downloads), into: store, progress: progress)
+        source(image, downloads), into: store, progress: progress, keepsBlobs: order.keepsBlobs)
       downloads.stop(done: Set(layers.indices), keeping: true)
       return .success(record)
     } catch {

@@ -36,6 +36,9 @@ struct Push {
     }
     try uploads.finish { progress?.sent($0) }
     progress?.report(.finishing)
+    if order.compression == nil, let text = image.changedBlobs(layers.map(\.blob)) {
+      order.access.warn(text)
+    }
     try putConfig(image, repository)
     let manifest = image.manifest(layers: layers)
     let (bytes, mediaType) = (manifest.bytes, manifest.mediaType)
@@ -112,11 +115,14 @@ struct Push {
   ) throws -> Layer {
     let recorded = blob(number, of: image) == nil ? nil : image.layers[number].compression
     let compression = order.compression ?? recorded ?? .gzip
-    let folder = RawPath(order.access.surroundings["TMPDIR"] ?? "/var/tmp")
-    let spool = try Spool(in: folder)
+    let spool = try Spool(in: RawPath(order.access.surroundings["TMPDIR"] ?? "/var/tmp"))
     var original: Layer?
     if order.compression == nil {
       original = try image.writeOriginalBlob(number, to: spool, progress: progress)
+    }
+    if original == nil, order.compression == nil, recorded != nil {
+      original = try image.writeSameBlob(number, to: spool, progress: progress)
+        .map { ($0, compression) }
     }
     let layer =
       try original

@@ -148,7 +148,12 @@ extension ImageLab {
   /// Whether both roots hold the same images: records member by member, items byte by byte.
   func expectSameImages(_ sourceLocation: SourceLocation = #_sourceLocation) throws {
     for kind in ["layers", "images"] {
-      let (a, b) = (try records(ours, kind), try records(theirs, kind))
+      var a = try records(ours, kind)
+      let b = try records(theirs, kind)
+      // What an import of ours keeps beside a layer is no peer's.
+      for number in a.indices where kind == "layers" {
+        a[number]["big-data-names"] = nil
+      }
       #expect(a.map { $0.text() } == b.map { $0.text() }, sourceLocation: sourceLocation)
     }
     func items(_ root: StoreFixture) throws -> [RawPath: [UInt8]] {

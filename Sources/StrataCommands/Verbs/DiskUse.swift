@@ -16,6 +16,10 @@ extension Verb {
       for index in layers.indices where lazy.contains(layers[index].id) {
         layers[index].diffSize = 0
       }
+      for index in layers.indices {
+        let kept = try store.keptBlobSize(of: layers[index])
+        if kept > 0 { layers[index].diffSize = max(0, layers[index].diffSize) + kept }
+      }
       let images = try store.images()
       let containers = try store.containers()
       let chains = LayerChains(layers)

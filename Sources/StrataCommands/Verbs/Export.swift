@@ -20,6 +20,9 @@ struct ExportCommand: StrataCommand {
       DESTINATION is oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]. The config \
       keeps its bytes and every layer its diff ID. Prints the digest of the manifest.
 
+      Layers go as the blobs that they came as where those were kept, or what made them is at hand: zlib, \
+      zstd, the programs gzip and pigz. Where that cannot be, one line says so.
+
       Layers of the forms estargz and zstd:chunked can be read file by file, so that an image starts \
       before it was pulled. zstd:chunked keeps tars, config and id. eStargz puts its table of contents \
       into the tars: diff IDs, config and id become others, as with the peers' converters.

@@ -22,6 +22,9 @@ struct ImportCommand: StrataCommand {
       file system in one tar, or a bare path whose kind is found out; - is standard input. Layers \
       that the store has are not read again. Prints the image's id.
 
+      With --keep-blobs the compressed blob of each layer that is read stays beside it, as a data item \
+      that goes with the layer: export, push and diff then give out the very blobs, whatever made them.
+
       Examples:
         strata import oci:./layout:v1               one image of an OCI layout
         strata import image.tar                     docker save, podman save or skopeo
@@ -40,6 +43,9 @@ struct ImportCommand: StrataCommand {
   var change: [String] = []
   @Option(name: [.long, .customShort("m")], help: "For a plain tar: a note for the history.")
   var message: String?
+  @Flag(
+    name: .long, help: "Keep the compressed blobs of layers that are read, to give them out again.")
+  var keepBlobs = false
   @Flag(name: [.long, .customShort("q")], help: "Say nothing of the progress.")
   var quiet = false
   @Flag(name: [.long, .customShort("j")], help: "Print the image's record as JSON.")
@@ -51,6 +57,7 @@ struct ImportCommand: StrataCommand {
     options.names = name
     options.message = message
     options.changes = change
+    options.keepsBlobs = keepBlobs
     if let directory = session.surroundings["TMPDIR"] {
       options.temporaryDirectory = .init(directory)
     }

@@ -21,6 +21,9 @@ struct PullCommand: StrataCommand {
       Layers are read at the same time; those that the store has are not read. A pull that was cut goes \
       on where it ended. Prints the image's id.
 
+      With --keep-blobs the compressed blob of each layer that is read stays beside it, as a data item \
+      that goes with the layer: export, push and diff then give out the very blobs, whatever made them.
+
       Examples:
         strata pull registry.example/busybox:1.36
         strata pull --platform linux/arm64 registry.example/busybox
@@ -41,6 +44,9 @@ struct PullCommand: StrataCommand {
     name: .long,
     help: ArgumentHelp("State of strata-lazy, where blobs under way are kept.", valueName: "dir"))
   var stateDir: String?
+  @Flag(
+    name: .long, help: "Keep the compressed blobs of layers that are read, to give them out again.")
+  var keepBlobs = false
   @Flag(name: [.long, .customShort("q")], help: "Say nothing of the progress.")
   var quiet = false
   @Flag(name: [.long, .customShort("j")], help: "Print the image's record as JSON.")
@@ -55,7 +61,8 @@ struct PullCommand: StrataCommand {
     let store = try session.store()
     var order = PullOrder(
       image: image, operatingSystem: os, architecture: arch, variant: variant,
-      stateDirectory: stateDir, access: try registry.access(session, progress))
+      stateDirectory: stateDir, keepsBlobs: keepBlobs,
+      access: try registry.access(session, progress))
     if let platform {
       guard os == nil, arch == nil, variant == nil else {
         throw StoreError(.usage, "--platform says it all: leave --os, --arch and --variant out")

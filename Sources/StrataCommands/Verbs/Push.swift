@@ -21,6 +21,8 @@ struct PushCommand: StrataCommand {
       here or in another repository that is known to have them, are not. Prints the digest of the \
       manifest.
 
+      Layers go as the blobs that they came as, as with export.
+
       Examples:
         strata push busybox registry.example/me/busybox:1
         strata push registry.example/me/busybox:1
