@@ -68,7 +68,9 @@ static int serve(int socket, const struct cstrata_worker_request *request) {
     case CSTRATA_WORKER_STATUS:
       result = stat(request->path, &status);
       // The kernel may know the answer by itself; it asks the server of a FUSE mount for this one.
-      if (result == 0 && statfs(request->path, &system) < 0 && errno == ENOTCONN) result = -1;
+      if (result == 0 && statfs(request->path, &system) < 0 &&
+          (errno == ENOTCONN || errno == ECONNABORTED))
+        result = -1;
       if (result == 0) {
         reply.mode = status.st_mode;
         reply.uid = status.st_uid;

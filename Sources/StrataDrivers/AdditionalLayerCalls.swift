@@ -183,7 +183,9 @@ package final class AdditionalLayerCalls: Sendable {
     switch failure {
     case .refused(let errno):
       giveBack(worker)
-      if errno == .notConnected { state.withLock { $0.silent[store] = errno } }
+      if errno == .notConnected || errno == .connectionAborted {
+        state.withLock { $0.silent[store] = errno }
+      }
       return StoreError(errno, "\(verb) \(path)")
     case .lost(let errno):
       if errno == .timedOut { state.withLock { $0.silent[store] = errno } }

@@ -108,6 +108,23 @@ no_orphans() {
   check_clean
 }
 
+@test "a mount whose program dies in the middle of a look at it is unmounted all the same" {
+  strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
+  local c point pid round
+  c=$(container localhost/demo:latest)
+  for ((round = 0; round < 8; round++)); do
+    point=$(strata mount "$c")
+    pid=$(pgrep -f "^$OVERLAY .* $point$")
+    # Stopped it answers nothing, so that its end meets the request of the one who unmounts.
+    kill -STOP $pid
+    (sleep "0.0$((2 + round))" && kill -9 $pid) &
+    strata unmount "$c" >/dev/null
+    wait $!
+    [[ -z $(mounts_below "$point") ]] || { mounts_below "$point"; return 1; }
+  done
+  check_clean
+}
+
 @test "kill -9 in a commit and in an export leaves the store as it was" {
   strata import --quiet --name demo "oci:$STRATA_IMAGES/oci-gzip:latest"
   local c point round child

@@ -9,8 +9,8 @@
 
 // What the worker is asked for.
 enum cstrata_worker_call {
-  // stat, and ENOTCONN where the server of the file system has died: the reply has mode, uid, gid and
-  // size.
+  // stat, and ENOTCONN (ECONNABORTED to a call under way) where the server of the file system has died:
+  // the reply has mode, uid, gid and size.
   CSTRATA_WORKER_STATUS = 1,
   // open(O_RDONLY | O_DIRECTORY), readable: the reply carries the descriptor.
   CSTRATA_WORKER_OPEN_DIRECTORY,

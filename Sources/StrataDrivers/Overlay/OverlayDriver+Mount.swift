@@ -41,7 +41,11 @@ extension OverlayDriver {
   /// What is at a mount point now.
   private enum MountState { case none, alive, dead }
 
-  /// A mount is dead if its daemon has gone: the kernel answers ENOTCONN for it.
+  /// A mount is dead if its daemon has gone: the kernel answers ENOTCONN for it, or ECONNABORTED to who asks
+  /// while it goes.
+  ///
+  /// What cannot be looked at for any other reason is taken for dead too: to unmount what is
+  /// no mount does nothing.
   private func mountState(at path: RawPath) -> MountState {
     do throws(Errno) {
       guard try isMountPoint(path) else { return .none }
@@ -51,7 +55,10 @@ extension OverlayDriver {
       _ = consume root
       return .alive
     } catch {
-      return error == .notConnected ? .dead : .none
+      switch error {
+      case .noSuchFileOrDirectory, .notADirectory, .permissionDenied: return .none
+      default: return .dead
+      }
     }
   }
 

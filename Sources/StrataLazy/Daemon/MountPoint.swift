@@ -48,7 +48,7 @@ private func clearMountPoint(_ path: RawPath) throws {
       _ = try worker.status(of: path, within: 5000)
     } catch {
       switch error {
-      case .refused(.notConnected):
+      case .refused(.notConnected), .refused(.connectionAborted):
         try unmount(path, detach: true)
         continue
       case .refused: return
