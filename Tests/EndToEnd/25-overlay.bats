@@ -50,5 +50,5 @@ seeds() { # first, count, count with --long
 
 @test "a daemon killed inside a change leaves the old tree or the new one" {
   need strace
-  run -0 python3 "$HERE/overlay-cuts.py" "$OVERLAY" --dir "$T"
+  python3 "$HERE/overlay-cuts.py" "$OVERLAY" --dir "$T" >"$T/cuts" || { grep -v '^ok' "$T/cuts"; return 1; }
 }

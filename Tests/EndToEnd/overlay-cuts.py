@@ -103,7 +103,7 @@ class Mount:
                 raise SystemExit(f"the kernel does not mount {base}: {os.strerror(ctypes.get_errno())}")
             return
         self.daemon = subprocess.Popen([program, "-f", "-o", text, self.mp])
-        for _ in range(500):
+        for _ in range(4000):
             if os.path.ismount(self.mp):
                 return
             time.sleep(0.005)
@@ -122,6 +122,14 @@ class Mount:
     def cut(self, call, number):
         """Kills the daemon before its `number`th `call` from now."""
         self.trace("-e", f"trace={call}", "-e", f"inject={call}:signal=SIGKILL:when={number}")
+
+    def dies(self):
+        """Whether the daemon has ended, or does so in 3 s: it may have answered before it was killed."""
+        try:
+            self.daemon.wait(3)
+            return True
+        except subprocess.TimeoutExpired:
+            return False
 
     def end(self):
         if hasattr(self, "tracer"):
@@ -160,9 +168,7 @@ def trial(program, base, change, cut=None):
         change(mount.mp)
     except OSError:
         pass
-    time.sleep(0.02)
-    mount.daemon.poll()
-    killed = mount.daemon.returncode is not None or not os.path.ismount(mount.mp) or broken(mount.mp)
+    killed = mount.dies()
     mount.end()
     mount = Mount(program, base)
     left = snapshot(mount.mp)
@@ -172,14 +178,6 @@ def trial(program, base, change, cut=None):
     kernels = snapshot(mount.mp)
     mount.end()
     return killed, left, kernels, debris
-
-
-def broken(path):
-    try:
-        os.stat(path)
-        return False
-    except OSError:
-        return True
 
 
 def main():
