@@ -113,6 +113,12 @@ extension Call {
   /// One line of JSON as the peer prints it.
   func line(_ json: JSONValue) { output.line(bytes: json.encoded()) }
 
+  /// Answers by the words that they are for, in the order of a map: sorted, and one for each word.
+  func line(byWord answers: [(String, JSONValue)]) {
+    let last = Dictionary(answers) { _, later in later }
+    line(.members(last.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }))
+  }
+
   /// An answer of one value, which as JSON stands alone too.
   func answer(_ value: JSONValue, _ text: String) {
     json ? line(value) : output.line(text)

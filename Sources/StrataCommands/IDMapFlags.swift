@@ -16,6 +16,14 @@ enum IDMapFlags {
   /// The maps that the options ask for, nil where they ask for none.
   static func mappings(_ arguments: PeerArguments) throws(StoreError) -> IDMappings? {
     var result = IDMappings()
+    for (kind, users) in [
+      ("uid", arguments.text("subuidmap")), ("gid", arguments.text("subgidmap")),
+    ]
+    where arguments.isOn("host\(kind)map") {
+      if users == nil, arguments.list("\(kind)map").isEmpty { continue }
+      throw StoreError(
+        .usage, "host \(kind) map specified along with \(kind.uppercased()) mapping")
+    }
     var user = arguments.text("subuidmap")
     var group = arguments.text("subgidmap")
     if user == nil { user = group }
@@ -33,11 +41,6 @@ enum IDMapFlags {
     }
     result.uids += try maps(arguments.list("uidmap"), what: "uid")
     result.gids += try maps(arguments.list("gidmap"), what: "gid")
-    // One list alone serves for both.
-    if result.uids.isEmpty { result.uids = result.gids }
-    if result.gids.isEmpty { result.gids = result.uids }
-    if arguments.isOn("hostuidmap") { result.uids = [] }
-    if arguments.isOn("hostgidmap") { result.gids = [] }
     // The host's own ids, asked for, are not the same as nothing asked for: not the parent's then.
     let isHost = arguments.isOn("hostuidmap") && arguments.isOn("hostgidmap")
     return result.isEmpty && !isHost ? nil : result
@@ -47,7 +50,10 @@ enum IDMapFlags {
   private static func maps(_ texts: [String], what: String) throws(StoreError) -> [IDMap] {
     var result: [IDMap] = []
     for text in texts where !text.isEmpty {
-      let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
+      // Digits alone: no sign.
+      let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map {
+        $0.first == "+" ? nil : UInt32($0)
+      }
       guard numbers.count % 3 == 0, !numbers.contains(nil) else {
         let all = texts.map { quoted($0) }.joined(separator: " ")
         throw StoreError(

@@ -66,7 +66,7 @@ package struct PeerFlag: Sendable {
       "--sync",
       help: "filesystem, or none: whether new layers are brought to the disk before they count",
       isOfPeer: false),
-    switched("--help", help: "Print usage"),
+    switched("--help", "-h", help: "Print usage"),
   ].map { flag in
     var flag = flag
     flag.isGlobal = true

@@ -28,10 +28,10 @@ struct SettingKey: Sendable {
     switch kind {
     case .text: "a string in quotation marks"
     case .flag: "true or false"
-    case .number: "a number"
+    case .number: "a number from 0 to \(UInt32.max)"
     case .texts: "a list of strings"
     case .textTable: "a table of strings"
-    case .mask: "an octal number"
+    case .mask: "an octal number of at most 32 bits"
     case .word: "a number or a string in quotation marks"
     }
   }
@@ -39,8 +39,10 @@ struct SettingKey: Sendable {
   /// Whether the value is of the key's kind.
   func accepts(_ value: SettingValue) -> Bool {
     switch (kind, value) {
-    case (.text, .string), (.flag, .bool), (.number, .integer): true
-    case (.mask, .string), (.mask, .integer), (.word, .string), (.word, .integer): true
+    case (.text, .string), (.flag, .bool): true
+    case (.number, .integer(let number)), (.mask, .integer(let number)):
+      UInt32(exactly: number) != nil
+    case (.mask, .string), (.word, .string), (.word, .integer): true
     case (.texts, .array(let items)):
       items.allSatisfy { item in
         switch item {
@@ -65,20 +67,36 @@ struct SettingsSchema: Sendable {
   /// Tables that are accepted unread.
   let passedOver: Set<[String]>
   private let known: Set<[String]>
+  /// What the keys are in, the outer before the inner.
+  private let tables: [[String]]
 
   init(_ keys: [SettingKey], passedOver: Set<[String]> = []) {
     self.keys = keys
     self.passedOver = passedOver
     known = Set(keys.map(\.path))
+    var tables: Set<[String]> = []
+    for key in keys { for count in 1..<key.path.count { tables.insert(Array(key.path[..<count])) } }
+    self.tables = tables.sorted { $0.count < $1.count }
   }
 
   /// Throws for a value that is not of its key's kind, with the file and the line.
+  ///
+  /// Passed over, it would leave the defaults in force: another store than the one that was meant.
   func check(_ document: SettingsDocument) throws(ConfigurationError) {
+    func refuse(_ path: [String], _ wanted: String) -> ConfigurationError {
+      ConfigurationError(
+        "\(document.origin(of: path)): \(path.joined(separator: ".")) must be \(wanted): "
+          + "correct this file")
+    }
+    for path in tables {
+      guard let value = document.content[path] else { continue }
+      guard case .table = value else {
+        throw refuse(path, "one table, [\(path.joined(separator: "."))]")
+      }
+    }
     for key in keys {
       guard let value = document.content[key.path], !key.accepts(value) else { continue }
-      throw ConfigurationError(
-        "\(document.origin(of: key.path)): \(key.path.joined(separator: ".")) must be \(key.wanted): "
-          + "correct this file")
+      throw refuse(key.path, key.wanted)
     }
   }
 
@@ -86,8 +104,9 @@ struct SettingsSchema: Sendable {
   func unknownKeys(_ document: SettingsDocument) -> [StorageSettings.UnknownKey] {
     var result: [StorageSettings.UnknownKey] = []
     func visit(_ value: SettingValue, _ path: [String]) {
-      if known.contains(path) || passedOver.contains(path) { return }
-      if !path.isEmpty, !known.contains(where: { $0.starts(with: path) }) {
+      let spelled = path.map { $0.lowercased() }
+      if known.contains(spelled) || passedOver.contains(spelled) { return }
+      if !path.isEmpty, !known.contains(where: { $0.starts(with: spelled) }) {
         result.append(.init(name: path.joined(separator: "."), line: document.line(of: path)))
       }
       guard case .table(let members) = value else { return }

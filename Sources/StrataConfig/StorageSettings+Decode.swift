@@ -37,11 +37,11 @@ extension StorageSettings {
       origins["root-auto-userns-user"] = laid.origin
     }
     if let laid = layers[StorageKeys.automaticMinimum], case .integer(let size) = laid.value {
-      autoUserNamespaceMinimum = UInt32(clamping: size)
+      autoUserNamespaceMinimum = UInt32(truncatingIfNeeded: size)
       origins["auto-userns-min-size"] = laid.origin
     }
     if let laid = layers[StorageKeys.automaticMaximum], case .integer(let size) = laid.value {
-      autoUserNamespaceMaximum = UInt32(clamping: size)
+      autoUserNamespaceMaximum = UInt32(truncatingIfNeeded: size)
       origins["auto-userns-max-size"] = laid.origin
     }
     for (name, text, origin) in layers.table(StorageKeys.pullOptions) {

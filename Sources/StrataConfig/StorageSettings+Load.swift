@@ -12,15 +12,16 @@ extension StorageSettings {
 
   /// As above, with the options of a command line.
   package static func load(
-    _ options: StorageOptions, surroundings: Surroundings
+    _ given: StorageOptions, surroundings: Surroundings
   ) throws(ConfigurationError) -> StorageSettings {
     var settings = try fromFiles(surroundings)
+    let options = given.withoutEmpty
     if options.replaceFile {
       settings.replace(by: options, surroundings)
     } else {
       settings.applyEnvironment(surroundings)
     }
-    settings.fillDriver(surroundings)
+    try settings.fillDriver(surroundings)
     if let store = settings.imageStore, store == settings.graphRoot {
       throw ConfigurationError(
         "imagestore \(store) must either be not set or be a different than graphroot")
@@ -78,6 +79,7 @@ extension StorageSettings {
     if let path = files.ofUser {
       do throws(ConfigurationError) {
         if let document = try SettingsDocument(reading: path) {
+          if isRootless { laySharedPath(files, over: &layers) }
           try lay(document, over: &layers)
           return true
         }
@@ -92,6 +94,15 @@ extension StorageSettings {
       break
     }
     return !isRootless
+  }
+
+  /// Lays what a system's file says of users' graph roots, which holds for a user whose own says nothing.
+  private func laySharedPath(_ files: StorageFiles, over layers: inout LayeredSettings) {
+    for path in files.ofSystem {
+      guard let document = (try? SettingsDocument(reading: path)) ?? nil else { continue }
+      layers.lay(document) { $0 == StorageKeys.rootlessStoragePath }
+      return
+    }
   }
 
   /// Lays one file over the others, once it is known that its values are what they must be.
@@ -116,6 +127,7 @@ extension StorageSettings {
           rootlessStoragePath.isEmpty
           ? rootlessGraphRoot(surroundings)
           : resolved(RawPath(expanded(rootlessStoragePath, surroundings)))
+        origins["graphroot"] = origins["rootless_storage_path"]
       } else {
         graphRoot = "/var/lib/containers/storage"
       }

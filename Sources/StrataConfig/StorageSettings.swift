@@ -90,4 +90,15 @@ package struct StorageOptions: Sendable, Hashable {
   package var replaceFile: Bool {
     graphRoot != nil || runRoot != nil || driver != nil || !driverOptions.isEmpty
   }
+
+  /// An empty text is no root and no driver: it comes of a variable that is not set, and the peer takes
+  /// it as if it were not there.
+  var withoutEmpty: StorageOptions {
+    var options = self
+    if graphRoot?.isEmpty == true { options.graphRoot = nil }
+    if runRoot?.isEmpty == true { options.runRoot = nil }
+    if driver?.isEmpty == true { options.driver = nil }
+    if imageStore?.isEmpty == true { options.imageStore = nil }
+    return options
+  }
 }

@@ -7,14 +7,11 @@ package import StrataSystem
 /// Copies what a directory holds into another one, with owners, modes, times, attributes and hard
 /// links; content by reflink where the file system can.
 package struct TreeCopy: ~Copyable {
-  /// Gives the owner of a copy by that of the original; nil where there is none.
-  private let owner: (UInt32, UInt32) -> (uid: UInt32, gid: UInt32)?
+  private let owners: OwnerShift
   /// The first copy of each inode that has several names: its directory and name.
   private var linked: [UInt64: (directory: SharedDescriptor, name: RawPath)] = [:]
 
-  package init(owner: @escaping (UInt32, UInt32) -> (uid: UInt32, gid: UInt32)?) {
-    self.owner = owner
-  }
+  package init(_ owners: OwnerShift) { self.owners = owners }
 
   /// Copies all entries of `source` and then what belongs to the directory itself.
   ///
@@ -27,7 +24,7 @@ package struct TreeCopy: ~Copyable {
       try copy(entry.name, of: source, to: target, as: entry.name, path.appending(entry.name))
     }
     let status = try naming("stat", path) { () throws(Errno) in try source.status() }
-    let owner = try owner(of: status, path)
+    let owner = try owners.owner(of: status, path)
     try naming("copy", path) { () throws(Errno) in
       try target.view.setOwner(uid: owner.uid, gid: owner.gid)
       try target.view.setMode(status.permissions)
@@ -58,7 +55,7 @@ package struct TreeCopy: ~Copyable {
       return try copyContents(of: from.view, to: to, path)
     }
     if status.type == .socket || status.type == .unknown { return }
-    let owner = try owner(of: status, path)
+    let owner = try owners.owner(of: status, path)
     let first = status.linkCount > 1 ? linked[status.inode] : nil
     try naming("copy", path) { () throws(Errno) in
       try Self.clear(newName, in: target.view)
@@ -74,17 +71,6 @@ package struct TreeCopy: ~Copyable {
         of: newName, access: .to(status.accessTime), modification: .to(status.modificationTime))
     }
     if status.linkCount > 1, first == nil { linked[status.inode] = (target, newName) }
-  }
-
-  private func owner(of status: FileStatus, _ path: RawPath) throws(StoreError) -> (
-    uid: UInt32, gid: UInt32
-  ) {
-    guard let owner = owner(status.uid, status.gid) else {
-      throw StoreError(
-        .invalidMappings,
-        "\(path): no mapping for owner \(status.uid):\(status.gid): invalid mappings specified")
-    }
-    return owner
   }
 
   private static func clear(_ name: RawPath, in directory: FileDescriptor) throws(Errno) {

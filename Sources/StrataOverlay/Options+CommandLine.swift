@@ -146,8 +146,8 @@ extension OverlayOptions {
       }
     case "uuid": _ = try choice(name, value, ["off": 0, "null": 1, "auto": 2, "on": 3])
     case "userxattr": userXattr = true
-    case "uidmapping": uidRanges = try ranges(required(name, value))
-    case "gidmapping": gidRanges = try ranges(required(name, value))
+    case "uidmapping": uidRanges = try idRanges(name, value)
+    case "gidmapping": gidRanges = try idRanges(name, value)
     case "squash_to_root": squashToRoot = true
     case "squash_to_uid": squashToUID = try number(name, value)
     case "squash_to_gid": squashToGID = try number(name, value)
@@ -264,6 +264,14 @@ private func required(
 ) throws(UsageError) -> ArraySlice<UInt8> {
   guard let value, !value.isEmpty else { throw UsageError("option \(name) needs a value") }
   return value
+}
+
+/// None for an empty value, which the peers pass for the side that has no map.
+private func idRanges(
+  _ name: String, _ value: ArraySlice<UInt8>?
+) throws(UsageError) -> [IDRange] {
+  if let value, value.isEmpty { return [] }
+  return try ranges(required(name, value))
 }
 
 private func choice<Value>(

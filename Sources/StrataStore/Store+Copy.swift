@@ -28,10 +28,7 @@ extension Store {
   ) throws(StoreError) {
     try withRoot(of: source.layer) { from, fromMaps throws(StoreError) in
       try withRoot(of: target.layer) { to, toMaps throws(StoreError) in
-        var copy = TreeCopy { uid, gid in
-          guard let inside = owner ?? fromMaps.toContainer(uid: uid, gid: gid) else { return nil }
-          return toMaps.toHost(uid: inside.uid, gid: inside.gid)
-        }
+        var copy = TreeCopy(OwnerShift(from: fromMaps, to: toMaps, given: owner))
         try Self.copy(source, from, to: target, to, &copy)
       }
     }

@@ -8,8 +8,14 @@ package import StrataSystem
 /// This process keeps the mount, and starts itself again as the worker that serves it.
 package func runLazyDaemon(_ words: [RawPath]) -> Int32 {
   if words.contains("--help") || words.contains("-h") {
-    try? FileDescriptor.standardOutput.writeAll(Array(DaemonOptions.help.utf8))
-    return 0
+    return run {
+      do throws(Errno) {
+        try FileDescriptor.standardOutput.writeAll(Array(DaemonOptions.help.utf8))
+      } catch {
+        throw LazyError("write standard output: \(error)")
+      }
+      return 0
+    }
   }
   return run { try holdStore(words, Surroundings.ofProcess()) }
 }

@@ -13,11 +13,10 @@ func run(_ arguments: [RawPath]) -> Int32 {
     let invocation = try Invocation(
       arguments: Array(arguments.dropFirst()), environment: environmentValue)
     switch invocation {
-    case .showHelp: print(helpText)
-    case .showVersion: print(versionText())
+    case .showHelp: return show(helpText)
+    case .showVersion: return show(versionText())
     case .mount(let options): return serve(options)
     }
-    return 0
   } catch {
     return fail("\(error) (see strata-overlay --help)")
   }
@@ -90,6 +89,16 @@ private final class MountEnd: Sendable {
   var status: Int32 { value.load(ordering: .acquiring) }
 
   func reach(_ status: Int32) { value.store(status, ordering: .releasing) }
+}
+
+/// A text that was asked for; one that cannot be written is an error.
+private func show(_ text: String) -> Int32 {
+  do throws(Errno) {
+    try FileDescriptor.standardOutput.writeAll(Array("\(text)\n".utf8))
+    return 0
+  } catch {
+    return fail("write standard output: \(error)")
+  }
 }
 
 private func fail(_ message: String) -> Int32 {

@@ -111,7 +111,11 @@ END
   box=$(strata create-layer --uidmap 0:600000:65536 --gidmap 0:700000:65536 "$top" | head -n 1)
   [[ $(stat -c %u:%g "$(strata mount "$box")/owned") == 600033:700034 ]]
   strata unmount "$box"
-  refused "no mapping for owner" -- strata create-container --uidmap 0:1000:10 --gidmap 0:1000:10 "$image"
+  # What the maps do not know is nobody's, as in the peers' copies.
+  box=$(strata create-container --uidmap 0:1000:10 --gidmap 0:1000:10 "$image" | head -n 1)
+  point=$(strata mount "$box")
+  [[ $(stat -c %u:%g "$point/owned") == 65534:65534 && $(stat -c %u:%g "$point/setuid") == 1005:1006 ]]
+  strata unmount "$box"
   [[ -z $(mounts_below "$G" | grep -vxF "$G/overlay") ]]
   strata check >/dev/null
 }
@@ -150,4 +154,26 @@ END
   refused "delete it" -- strata mount "$copy"
   run strata check
   [[ $status != 0 && $output == *"${copy:0:12}"* ]]
+}
+
+@test "a map of one side leaves the other as it is; the host's and another one exclude each other" {
+  local base image box point side
+  mkdir "$T/tree" && echo text >"$T/tree/file" && chown 5:6 "$T/tree/file"
+  tar --numeric-owner -C "$T/tree" -cf "$T/base.tar" .
+  base=$(strata import-layer <"$T/base.tar" | head -n 1)
+  image=$(strata create-image "$base" | head -n 1)
+  for side in u g; do
+    box=$(strata create-container "--${side}idmap" 0:300000:65536 "$image" | head -n 1)
+    point=$(strata mount "$box")
+    [[ $(stat -c %u:%g "$point/file") == "$([[ $side == u ]] && echo 300005:6 || echo 5:300006)" ]]
+    strata unmount "$box"
+    refused "host ${side}id map specified along with ${side^^}ID mapping" -- \
+      strata create-layer "--host${side}idmap" "--${side}idmap" 0:1:1
+  done
+  # The peers' text, which names no second map.
+  mkdir "$T/mount" "$T/upper" "$T/work"
+  "$OVERLAY" -o "lowerdir=$T/tree,upperdir=$T/upper,workdir=$T/work,uidmapping=0:300000:65536,gidmapping=" "$T/mount"
+  [[ $(stat -c %u:%g "$T/mount/file") == 300005:6 ]]
+  box=$(strata create-layer --uidmap 0:7:8:9:20:3 | head -n 1)
+  strata layer "$box" | diff - <(printf 'ID: %s\nUID mapping: (container=0, host=7, size=8)\nUID mapping: (container=9, host=20, size=3)\n' "$box")
 }

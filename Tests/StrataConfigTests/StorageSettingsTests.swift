@@ -165,10 +165,9 @@ private let system = """
 
   @Test func theDriverIsTheOneThatLeftADirectory() throws {
     let machine = try Machine()
-    try machine.write("g/vfs/x", "")
     try machine.write("g/overlay/x", "")
     var options = StorageOptions()
-    options.graphRoot = "\(machine.scratch.path)/g"
+    options.graphRoot = "/g"
     let settings = try StorageSettings.load(options, surroundings: machine.surroundings())
     #expect(settings.driver == "overlay")
   }

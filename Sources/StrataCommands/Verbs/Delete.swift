@@ -93,7 +93,7 @@ extension Verb {
         }
         answers.append((word, .members(members)))
       }
-      if call.json { call.line(.members(answers)) }
+      if call.json { call.line(byWord: answers) }
       if failed { throw Exit(status: ExitStatus.failure) }
     })
 }
@@ -114,7 +114,7 @@ extension Call {
       }
       answers.append((word, .string(message)))
     }
-    if json { line(.members(answers)) }
+    if json { line(byWord: answers) }
     if failed { throw Exit(status: ExitStatus.failure) }
   }
 

@@ -28,9 +28,12 @@ extension Verb {
         if kinds.isEmpty || !wanted.allSatisfy({ kinds.contains($0) }) { failed = true }
       }
       if call.json {
-        call.line(.members(answers))
+        call.line(byWord: answers)
       } else if !call.arguments.isOn("quiet") {
-        for (word, answer) in answers { call.output.line("\(word): \(answer.bool == true)") }
+        var said: Set<String> = []
+        for (word, answer) in answers where said.insert(word).inserted {
+          call.output.line("\(word): \(answer.bool == true)")
+        }
       }
       if failed { throw Exit(status: ExitStatus.failure) }
     })

@@ -20,7 +20,7 @@ extension Verb {
       ) { image in
         var lines = ["ID: \(image.id)"]
         lines += image.names.map { "Name: \($0)" }
-        lines += ([image.layer].compactMap { $0 } + image.mappedLayers).map { "Top Layer: \($0)" }
+        lines += ([image.layer ?? ""] + image.mappedLayers).map { "Top Layer: \($0)" }
         lines += image.digests.map { "Digest: \($0)" }
         lines += image.bigDataNames.map { "Data: \($0)" }
         do throws(StoreError) {

@@ -25,7 +25,7 @@ extension Verb {
 
 /// An id map as the peer shows it.
 func mapLines(_ what: String, _ maps: [IDMap]) -> [String] {
-  guard !maps.isEmpty else { return [] }
-  return ["\(what) mapping: "]
-    + maps.map { "\t(container=\($0.containerID), host=\($0.hostID), size=\($0.size))" }
+  maps.map {
+    "\(what) mapping: (container=\($0.containerID), host=\($0.hostID), size=\($0.size))"
+  }
 }

@@ -18,7 +18,9 @@ extension Verb {
       }
       if call.json {
         call.line(
-          .members(answers.compactMap { pair in pair.text.map { (pair.word, .string($0)) } }))
+          byWord: answers.compactMap { pair in
+            pair.text.map { (pair.word, .string($0.trimmingLineEnds)) }
+          })
       } else {
         for (word, text) in answers {
           let trimmed = (text ?? "").trimmingLineEnds

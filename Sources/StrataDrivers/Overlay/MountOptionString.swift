@@ -49,7 +49,8 @@ struct MountOptionString {
       !$0.isEmpty && !Self.flags.contains($0) && !$0.hasPrefix("metacopy=")
     }
     if !label.isEmpty { words.append("context=\"\(label)\"") }
-    if !mappings.uids.isEmpty, !mappings.gids.isEmpty {
+    // The side without a map gets an empty one.
+    if !mappings.isEmpty {
       words.append(Self.mapping("uid", mappings.uids))
       words.append(Self.mapping("gid", mappings.gids))
     }

@@ -23,11 +23,8 @@ extension OverlayDriver {
       let top = try naming("open", point) { () throws(Errno) in
         try FileDescriptor.workingDirectory.open(point, [.readOnly, .directory])
       }
-      var owners = OwnersAnew { uid, gid in
-        guard let inside = parentMappings.toContainer(uid: uid, gid: gid) else { return nil }
-        return mappings.toHost(uid: inside.uid, gid: inside.gid)
-      }
-      try owners.change(SharedDescriptor(top), point)
+      var tree = OwnersAnew(OwnerShift(from: parentMappings, to: mappings, overflows: true))
+      try tree.change(SharedDescriptor(top), point)
     } catch {
       try? unmount(id)
       throw error
@@ -51,16 +48,14 @@ extension OverlayDriver {
 
 /// Gives all files of a mounted tree other owners.
 private struct OwnersAnew: ~Copyable {
-  private let owner: (UInt32, UInt32) -> (uid: UInt32, gid: UInt32)?
+  private let owners: OwnerShift
   /// The first name of each file that has several: a file below an overlay that is copied up by one name
   /// is another one by the others, which are linked to it again.
   private var linked: [UInt64: (directory: SharedDescriptor, name: RawPath)] = [:]
 
   private static let capability: RawPath = "security.capability"
 
-  init(owner: @escaping (UInt32, UInt32) -> (uid: UInt32, gid: UInt32)?) {
-    self.owner = owner
-  }
+  init(_ owners: OwnerShift) { self.owners = owners }
 
   /// A directory with all that is in it; `path` is for messages.
   mutating func change(_ directory: SharedDescriptor, _ path: RawPath) throws(StoreError) {
@@ -80,7 +75,7 @@ private struct OwnersAnew: ~Copyable {
         try change(entry.name, of: directory, status, path)
       }
     }
-    let new = try owner(of: before, path)
+    let new = try owners.owner(of: before, path)
     try naming("chown", path) { () throws(Errno) in
       if (before.uid, before.gid) != new {
         try directory.view.setOwner(uid: new.uid, gid: new.gid)
@@ -97,7 +92,7 @@ private struct OwnersAnew: ~Copyable {
   private mutating func change(
     _ name: RawPath, of directory: SharedDescriptor, _ status: FileStatus, _ path: RawPath
   ) throws(StoreError) {
-    let new = try owner(of: status, path)
+    let new = try owners.owner(of: status, path)
     if (status.uid, status.gid) == new { return }
     if status.linkCount > 1 {
       if let first = linked[status.inode] {
@@ -119,16 +114,5 @@ private struct OwnersAnew: ~Copyable {
       }
       if let capability { try view.setXattr(Self.capability, capability, of: name) }
     }
-  }
-
-  private func owner(of status: FileStatus, _ path: RawPath) throws(StoreError) -> (
-    uid: UInt32, gid: UInt32
-  ) {
-    guard let owner = owner(status.uid, status.gid) else {
-      throw StoreError(
-        .invalidMappings,
-        "\(path): no mapping for owner \(status.uid):\(status.gid): invalid mappings specified")
-    }
-    return owner
   }
 }

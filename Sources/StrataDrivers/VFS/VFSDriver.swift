@@ -104,11 +104,7 @@ extension VFSDriver {
       return directory
     }
     guard let base else { return directory }
-    var copy = TreeCopy { uid, gid in
-      guard mappings != parentMappings else { return (uid, gid) }
-      guard let inside = parentMappings.toContainer(uid: uid, gid: gid) else { return nil }
-      return mappings.toHost(uid: inside.uid, gid: inside.gid)
-    }
+    var copy = TreeCopy(OwnerShift(from: parentMappings, to: mappings, overflows: true))
     try copy.copyContents(of: base.view, to: directory, path)
     return directory
   }
