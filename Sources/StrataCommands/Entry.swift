@@ -207,7 +207,8 @@ package struct Entry {
   private func wrongCount(_ text: String, _ verb: Verb, _ flags: [PeerFlag]) -> Int32 {
     guard persona == .peer else {
       output.error(
-        "strata: \(verb.name): \(text.dropLast()): the usage is strata \(verb.name) \(verb.usage)")
+        "strata: \(verb.name): \(text.dropLast()): the usage is strata \(verb.name)"
+          + (verb.usage.isEmpty ? "" : " \(verb.usage)"))
       return ExitStatus.usage
     }
     output.line("\(verb.name): \(text)")

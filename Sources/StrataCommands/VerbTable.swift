@@ -48,7 +48,7 @@ package enum VerbTable {
   package static func nearest(to wrong: String) -> String? {
     let names = all.flatMap { $0.names + $0.ownNames }
     let best = names.map { ($0, editDistance($0, wrong)) }.min { $0.1 < $1.1 }
-    guard let best, best.1 <= 2 else { return nil }
+    guard let best, best.1 <= 2, best.1 < wrong.count else { return nil }
     return best.0
   }
 }

@@ -19,15 +19,6 @@ extension Store {
     }
   }
 
-  /// How many bytes the blob takes that was kept of a layer; 0 where none was.
-  package func keptBlobSize(of layer: LayerRecord) throws(StoreError) -> Int64 {
-    guard layer.bigDataNames.contains(BlobPart.blobKey),
-      let (record, store) = try findLayer(layer.id)
-    else { return 0 }
-    let path = store.data(record.id).file(BlobPart.blobKey)
-    return (try? FileDescriptor.workingDirectory.status(of: path).size) ?? 0
-  }
-
   /// The blob that a layer came as, from its start; nil where it was not kept, or, which is warned of,
   /// is not what it was.
   ///

@@ -385,8 +385,49 @@ time.sleep(60)' "$staging/held/staging.lock" >"$T/held" 3>&- &
     [[ $(complete_words import he) == here && $(complete_words diff -f he) == here ]]
     [[ -z $(complete_words images he) && -z $(complete_words check -f he) ]]
     [[ $(complete_words completions z) == zsh && $(complete_words prune --dry) == --dry-run ]]
+    [[ $(complete_words --graph /x rep) == "" && $(complete_words --graph /x impor) == import\ import-layer ]]
+    [[ $(complete_words --lock-timeout 5 --debug rm) == rmi\ rm && $(complete_words --graph he) == here ]]
+    [[ $(complete_words --graph = /x impor) == import\ import-layer && $(complete_words -s v) == vfs ]]
+    [[ $(complete_words dedup --hash-method s) == size\ sha256 && $(complete_words export --compression es) == estargz ]]
+    [[ $(complete_words pull --state-dir he) == here && -z $(complete_words import -C) && -z $(complete_words inspect --json:) ]]
   )
-  for verb in $(sed -n "s/.*'') words='\(.*\)' ;;/\1/p" "$T/bash"); do
+  # The other shells by themselves.
+  strata completions fish >"$T/fish"
+  strata completions zsh >"$T/zsh"
+  offers() { fish --no-config -c "source $T/fish; complete -C \"strata $1\"" | cut -f1 | tr '\n' ' '; }
+  [[ $(offers '--graph /x impor') == 'import import-layer ' && $(offers 'rmi --te') == '--test ' ]]
+  [[ $(offers '--storage-driver v') == 'vfs ' && $(offers 'dedup --hash-method c') == 'crc ' ]]
+  [[ -z $(offers 'import -C') ]]
+  zsh -f -c "autoload -Uz compinit && compinit -u -d $T/dump && source $T/zsh && [[ \$_comps[strata] == _strata ]]"
+  for verb in $(sed -n "s/^ *words='\(import .*\|.* import .*\)'$/\1/p" "$T/bash"); do
     strata "$verb" --help | grep -q Examples || { echo "no example: $verb"; return 1; }
   done
+}
+
+@test "du counts what is on the disk: copies, mapped copies, holes; of a read-only root too" {
+  local size image
+  use() { strata "$@" du --json | jq --arg n "$name" 'map(select(.name == $n))[0].size'; }
+  head -c 4000000 /dev/urandom >"$T/random"
+  mkdir "$T/tree" && truncate -s 100M "$T/tree/holes" && cp "$T/random" "$T/tree"
+  tar -S --format=posix -cf "$T/tree.tar" -C "$T/tree" .
+  image=$(strata create-image --name used "$(strata import-layer -f "$T/tree.tar" | head -n 1)" | head -n 1)
+  name=used
+  size=$(use)
+  ((size > 4000000 && size < 5000000))
+  export _CONTAINERS_OVERLAY_DISABLE_IDMAP=yes
+  strata create-container --uidmap 0:200000:65536 --gidmap 0:200000:65536 "$image" >/dev/null
+  ((size = $(use)))
+  ((size > 8000000 && size < 10000000))
+  mkdir "$T/looked-at"
+  mount --bind "$G" "$T/looked-at"
+  mount -o remount,ro,bind "$T/looked-at"
+  [[ $("$STRATA" --graph "$T/looked-at" --run "$R" du --json | jq -r 'map(select(.name == "used"))[0].size') == "$size" ]]
+  umount "$T/looked-at"
+  # Each container of the vfs driver has a copy of the image.
+  G=$T/whole
+  strata -s vfs create-image --name used "$(strata -s vfs import-layer -f "$T/tree.tar" | head -n 1)" >/dev/null
+  strata -s vfs create-container --name copy used >/dev/null
+  name=copy
+  size=$(use -s vfs)
+  ((size > 4000000 && size < 5000000))
 }

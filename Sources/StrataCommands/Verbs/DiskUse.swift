@@ -10,45 +10,40 @@ extension Verb {
     examples: [("strata du", "images with what they share, containers, and what nobody uses")],
     body: .peer { call in
       let store = try call.session.store(keepingLeftovers: true)
-      var layers = try store.layers()
-      // Their content is in a store of its own.
-      let lazy = store.additionalLayerIDs(among: layers)
-      for index in layers.indices where lazy.contains(layers[index].id) {
-        layers[index].diffSize = 0
-      }
-      for index in layers.indices {
-        let kept = try store.keptBlobSize(of: layers[index])
-        if kept > 0 { layers[index].diffSize = max(0, layers[index].diffSize) + kept }
-      }
+      let layers = try store.layers()
+      var sizes: [String: Int64] = [:]
+      for layer in layers { sizes[layer.id] = try store.diskUse(ofLayer: layer.id) }
       let images = try store.images()
       let containers = try store.containers()
       let chains = LayerChains(layers)
       var users: [String: Int] = [:]
-      for layer in images.flatMap({ chains.chain(of: $0.layer) }) {
-        users[layer.id, default: 0] += 1
+      // With the copies for other ID maps.
+      let stacks = images.map { image in
+        Set(([image.layer] + image.mappedLayers).flatMap { chains.chain(of: $0).map(\.id) })
       }
+      for id in stacks.joined() { users[id, default: 0] += 1 }
       var rows: [(kind: String, name: String, size: Int64, own: Int64)] = []
-      for image in images {
-        let chain = chains.chain(of: image.layer)
-        let data = image.bigDataSizes.values.reduce(0, &+)
+      for (image, stack) in zip(images, stacks) {
+        let data = try store.diskUse(ofImage: image.id)
         rows.append(
           (
             "image", image.names.first ?? shortID(image.id),
-            chain.reduce(data) { $0 + max(0, $1.diffSize) },
-            chain.filter { users[$0.id] == 1 }.reduce(data) { $0 + max(0, $1.diffSize) }
+            stack.reduce(data) { $0 + (sizes[$1] ?? 0) },
+            stack.filter { users[$0] == 1 }.reduce(data) { $0 + (sizes[$1] ?? 0) }
           ))
       }
       for container in containers {
-        let size = (try? store.containerSize(container.id)) ?? 0
+        let size = try store.diskUse(ofContainer: container.id) + (sizes[container.layer] ?? 0)
         rows.append(("container", container.names.first ?? shortID(container.id), size, size))
       }
       let used = Set(containers.flatMap { chains.chain(of: $0.layer).map(\.id) }).union(users.keys)
       for layer in layers where !used.contains(layer.id) {
-        let size = max(0, layer.diffSize)
+        let size = sizes[layer.id] ?? 0
         rows.append(("unused layer", layer.names.first ?? shortID(layer.id), size, size))
       }
       do {
-        for item in try store.collectGarbage(dryRun: true) {
+        // What is garbage shows only under the write locks.
+        for item in store.isReadOnly ? [] : try store.collectGarbage(dryRun: true) {
           rows.append(("garbage", oneLine(item.path.description), item.size, item.size))
         }
       } catch let error as StoreError where error.code == .damaged {
@@ -81,14 +76,16 @@ extension Verb {
       let store = try call.session.store()
       var age: Int64 = 24 * 3600
       if let text = call.arguments.text("min-age") {
-        guard let given = goDuration(text) else {
+        guard let given = goDuration(text), given >= 0 else {
           throw StoreError(.usage, "\(text) is no duration: write 24h or 90m")
         }
         age = given
       }
       let isDry = call.arguments.isOn("dry-run")
       var gone: [JSONValue] = []
+      var isEmpty = true
       func tell(_ kind: String, _ id: String) {
+        isEmpty = false
         if call.json {
           gone.append(.members([("kind", .string(kind)), ("id", .string(id))]))
         } else {
@@ -109,5 +106,6 @@ extension Verb {
         if !isDry { try store.deleteLayer(id) }
         tell("layer", id)
       }
+      if isEmpty, !call.json { call.output.line("nothing to remove") }
     })
 }
