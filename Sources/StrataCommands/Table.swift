@@ -14,8 +14,8 @@ package struct Table {
       alignments + [Alignment](repeating: .left, count: max(0, titles.count - alignments.count))
   }
 
-  /// A row; empty cells are shown as they are.
-  package mutating func add(_ row: [String]) { rows.append(row) }
+  /// A row; empty cells are shown as they are, control characters of names spelled out.
+  package mutating func add(_ row: [String]) { rows.append(row.map(oneLine)) }
 
   /// All lines, each with its line end and no blanks before it.
   package var text: String {

@@ -33,9 +33,9 @@ func treeText(_ nodes: [TreeNode], gap: String) -> String {
   let blank = String(repeating: " ", count: gap.count)
   push(roots, "")
   while let (node, indent, isLast) = open.popLast() {
-    text += indent + (isLast ? "└─" : "├─") + gap + node.label + "\n"
+    text += indent + (isLast ? "└─" : "├─") + gap + oneLine(node.label) + "\n"
     let below = indent + (isLast ? "  " : "│ ") + blank
-    for note in node.notes { text += below + note + "\n" }
+    for note in node.notes { text += below + oneLine(note) + "\n" }
     push(children[node.id] ?? [], below)
   }
   return text

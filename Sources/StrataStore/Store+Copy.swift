@@ -63,8 +63,12 @@ extension Store {
         whole.parent.isEmpty ? "." : whole.parent, [.readOnly, .directory], resolve: resolve)
     }
     let name = whole.lastComponent
-    try copy.copy(
-      name, of: parent.view, to: into, as: isInto ? name : place.cleaned.lastComponent, whole)
+    let newName = isInto ? name : place.cleaned.lastComponent
+    if (try? into.view.status(of: newName))?.type == .directory {
+      throw StoreError(
+        Errno.isADirectory, "copy to \(directory.appending(newName)) (with / at its end: into it)")
+    }
+    try copy.copy(name, of: parent.view, to: into, as: newName, whole)
   }
 
   /// Whether the path leads to a directory.

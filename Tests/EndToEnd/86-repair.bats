@@ -275,12 +275,13 @@ END
   ln -s "$T" "$point/leads-out"
   strata unmount "$box"
   run -1 strata copy "$T/file" "$box:/leads-out/escaped"
+  refused "copy to /srv" "is a directory" -- strata copy "$T/file" "$box:/srv"
   [[ ! -e $T/escaped ]]
 }
 
 @test "prune takes what nobody uses, and nothing young" {
   strata import-layer --name spare --file "$STRATA_IMAGES/small.tar"
-  [[ -z $(strata prune) ]]
+  [[ $(strata prune) == "nothing to remove" ]]
   [[ $(strata prune --dry-run --min-age 0) == layer* ]]
   strata prune --min-age 0
   [[ $(strata layers -q | wc -l) == $(layer_ids | wc -l) ]]

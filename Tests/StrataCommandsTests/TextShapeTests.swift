@@ -34,11 +34,13 @@ import Testing
     var table = Table(["NAME", "SIZE", "AGE"], [.left, .right])
     table.add(["a", "1 B", "now"])
     table.add(["longer", "100 MB", ""])
+    table.add(["\u{1b}[1m\n", "", ""])
     #expect(
       table.text == """
-        NAME      SIZE  AGE
-        a          1 B  now
-        longer  100 MB
+        NAME         SIZE  AGE
+        a             1 B  now
+        longer     100 MB
+        \\x1b[1m\\n
 
         """)
   }

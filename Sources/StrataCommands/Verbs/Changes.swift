@@ -22,7 +22,8 @@ extension Verb {
       }
       for change in changes {
         call.output.line(
-          call.isPeer ? "\(word(change.kind)) \(quoted(path(change)))" : change.description)
+          call.isPeer ? "\(word(change.kind)) \(quoted(path(change)))" : oneLine(change.description)
+        )
       }
     })
 

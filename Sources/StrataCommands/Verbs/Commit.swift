@@ -18,7 +18,7 @@ struct CommitCommand: StrataCommand {
 
       Examples:
         strata commit box my-busybox
-        strata commit box my-busybox --change 'CMD ["/bin/sh"]' --message 'tools added'
+        strata commit box my-busybox -c 'CMD ["/bin/sh"]' -m 'tools added'
       """)
 
   @Argument(help: "Name or id of the container.")

@@ -26,9 +26,9 @@ struct ImportCommand: StrataCommand {
       that goes with the layer: export, push and diff then give out the very blobs, whatever made them.
 
       Examples:
-        strata import oci:./layout:v1               one image of an OCI layout
-        strata import image.tar                     docker save, podman save or skopeo
-        tar c -C root . | strata import - --name my a file system as an image
+        strata import oci:./layout:v1            one image of an OCI layout
+        strata import image.tar                  docker save, podman save or skopeo
+        tar c -C root . | strata import -n my -  a file system as an image
       """)
 
   @Argument(help: "What to read.")

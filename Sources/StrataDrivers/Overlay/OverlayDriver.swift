@@ -133,7 +133,7 @@ package final class OverlayDriver: GraphDriver {
     [
       ("Backing Filesystem", backingFileSystem), ("Supports d_type", "true"),
       ("Native Overlay Diff", "false"), ("Using metacopy", "false"),
-      ("Supports shifting", "true"), ("Supports volatile", "true"),
+      ("Supports shifting", "\(supportsShifting(IDMappings()))"), ("Supports volatile", "true"),
     ]
   }
 
