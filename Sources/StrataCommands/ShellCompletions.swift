@@ -9,11 +9,12 @@ extension Verb {
       // ArgumentParser tells its options in the help alone: each line of theirs begins with them, and two
       // blanks end them.
       return type.helpMessage(columns: 200).split(separator: "\n").flatMap { line -> [String] in
-        let words = line.drop { $0 == " " }
-        guard line.hasPrefix("  -"), let gap = words.firstRange(of: "  ") ?? words.endIndexRange
-        else { return [] }
-        return words[..<gap.lowerBound].split { " ,/".contains($0) }.map(String.init)
-          .filter { $0.hasPrefix("-") }
+        guard line.hasPrefix("  -") else { return [] }
+        let text = line.drop { $0 == " " }
+        let end = text.firstRange(of: "  ")?.lowerBound ?? text.endIndex
+        return text[..<end].split { " ,/".contains($0) }.map(String.init).filter {
+          $0.hasPrefix("-")
+        }
       }
     }
   }
@@ -54,11 +55,6 @@ extension Verb {
   fileprivate var optionsOfChoices: [(option: String, values: [String])] {
     ShellCompletions.values.filter { options.contains($0.option) }
   }
-}
-
-extension Substring {
-  /// The empty range at the end, for a line that nothing follows.
-  fileprivate var endIndexRange: Range<Index>? { endIndex..<endIndex }
 }
 
 /// Completion scripts, made of the table of verbs: verbs and options, whatever stands before the verb, files
