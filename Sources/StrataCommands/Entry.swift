@@ -72,7 +72,9 @@ package struct Entry {
     if global.isOn("help") { return overview(asked: true) }
     guard let spelling = global.positionals.first else { return overview(asked: false) }
     let rest = Array(global.positionals.dropFirst())
-    guard let verb = VerbTable.verb(spelling, for: persona) else { return unknown(spelling, rest) }
+    guard var verb = VerbTable.verb(spelling, for: persona) else { return unknown(spelling, rest) }
+    // The peer calls a verb as it was spelled.
+    if persona == .peer { verb.names.insert(spelling, at: 0) }
     let session = Session(
       persona: persona, surroundings: surroundings, global: global, output: output)
     session.transfer = transfer

@@ -30,10 +30,28 @@ enum Usage {
 
   /// The usage of one verb of the peer, without its options.
   static func peerVerb(_ verb: Verb) -> String {
-    let rest = verb.usage.isEmpty ? "" : " " + verb.usage
-    return "Usage: containers-storage \(verb.name) [options [...]]\(rest)\n\n\(verb.summary)\n\n"
-      + "Options:\n"
+    var usage = "[options [...]]" + (verb.usage.isEmpty ? "" : " " + verb.usage)
+    if let odd = verb.names.lazy.compactMap({ oddPeerUsage[$0] }).first { usage = odd }
+    return "Usage: containers-storage \(verb.name) \(usage)\n\n\(verb.summary)\n\nOptions:\n"
   }
+
+  /// Usage lines of the peer that say less, or other words, than what its verb takes.
+  private static let oddPeerUsage = [
+    "applydiff": "[options [...]] layerNameOrID [referenceLayerNameOrID]",
+    "create-image": "[options [...]] topLayerNameOrID",
+    "delete": "[LayerOrImageOrContainerNameOrID [...]]",
+    "delete-container": "[ContainerNameOrID [...]]",
+    "delete-image": "[ImageNameOrID [...]]",
+    "delete-layer": "[LayerNameOrID [...]]",
+    "exists": "[LayerOrImageOrContainerNameOrID [...]]",
+    "get-layer-data": "[options [...]] layerID dataName",
+    "images-by-digest": "[options [...]] DIGEST",
+    "metadata": "[LayerOrImageOrContainerNameOrID [...]]",
+    "mounted": "LayerOrContainerNameOrID",
+    "set-layer-data": "[options [...]] layerID dataName",
+    "set-metadata": "[options [...]] layerOrImageOrContainerNameOrID",
+    "shutdown": "", "status": "", "unmount": "LayerOrContainerNameOrID", "version": "", "wipe": "",
+  ]
 
   /// The options of the peer's kind, aligned, sorted by name.
   static func options(_ flags: [PeerFlag]) -> String {

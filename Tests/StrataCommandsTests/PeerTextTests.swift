@@ -51,6 +51,11 @@ struct PeerTextTests {
       "create-layer -n q", "create-image -n im q", "create-container -i first im",
       "create-container -i second im", "create-container -i third im", "delete-image im",
       "delete-image -t im", "set-metadata -m foo nosuch", "set-metadata nosuch",
+      "getimagedata im", "createimage --nosuch", "deletelayer", "exists -j im q im nosuch",
+      "exists q q nosuch", "delete -j nosuch none nosuch",
+      "create-layer --hostuidmap --uidmap 0:1:1", "unmount", "getlayerdata q",
+      "create-layer --hostgidmap --gidmap 0:1:1", "create-layer --uidmap +0:1:2",
+      "create-image -n empty", "image empty", "metadata -j q",
     ],
   ]
 
