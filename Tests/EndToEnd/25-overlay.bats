@@ -23,17 +23,17 @@ seeds() { # first, count, count with --long
   need chattr
   need mkfs.xfs
   need fuse-overlayfs
-  run -0 python3 "$HERE/overlay-forms.py" "$OVERLAY" --dir "$T"
+  told python3 "$HERE/overlay-forms.py" "$OVERLAY" --dir "$T"
 }
 
 @test "random histories agree with the kernel's overlay" {
   seeds 1 20 400
-  run -0 python3 "$HERE/overlay-oracle.py" "$OVERLAY" --dir "$T" --seed "$first" --count "$count" --ops 250
+  told python3 "$HERE/overlay-oracle.py" "$OVERLAY" --dir "$T" --seed "$first" --count "$count" --ops 250
 }
 
 @test "random histories agree with the kernel's overlay where every read and write comes to the daemon" {
   seeds 201 8 200
-  run -0 python3 "$HERE/overlay-oracle.py" "$OVERLAY" --dir "$T" --seed "$first" --count "$count" --ops 250 \
+  told python3 "$HERE/overlay-oracle.py" "$OVERLAY" --dir "$T" --seed "$first" --count "$count" --ops 250 \
     --option ,passthrough=off
 }
 
@@ -44,7 +44,7 @@ seeds() { # first, count, count with --long
   chown -R 100000:100000 "$T/ns"
   cd "$T/ns"
   seeds 101 15 200
-  run -0 "$HERE/lib/in-user-namespace.py" /usr/bin/python3 ./overlay-oracle.py "$T/ns/strata-overlay" \
+  told "$HERE/lib/in-user-namespace.py" /usr/bin/python3 ./overlay-oracle.py "$T/ns/strata-overlay" \
     --dir "$T/ns" --seed "$first" --count "$count" --ops 250 --userns
 }
 

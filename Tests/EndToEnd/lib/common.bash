@@ -156,6 +156,11 @@ one_line() { # text, then what it must hold
 }
 
 # Runs a command that must fail, with one line on standard error and nothing left behind.
+# A program that tells of everything that it tries: of a success nothing is shown, of a failure its end.
+told() {
+  "$@" >"$T/told" 2>&1 || { tail -n 40 "$T/told"; return 1; }
+}
+
 refused() { # words the line must hold, --, command
   local words=()
   while [[ $1 != -- ]]; do words+=("$1"); shift; done
